@@ -1,0 +1,162 @@
+package schema
+
+import (
+	"context"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+//go:embed migrations/*.sql
+var migrationFiles embed.FS
+
+// Migration is one step of the schema, rendered for a database.
+type Migration struct {
+	Version    uint32   // from 1 without gaps
+	Name       string   // file name
+	SHA256     string   // of the file before rendering, in hexadecimal
+	Statements []string // each can be repeated without harm: DDL is not transactional, and a kill may fall between two
+}
+
+// Connection is what migrations need of a ClickHouse connection.
+type Connection interface {
+	// Exec runs a statement; it may run it twice, which every statement of ours bears.
+	Exec(ctx context.Context, query string, args ...any) error
+	// Select reads all rows into a slice of structs with ch tags.
+	Select(ctx context.Context, dest any, query string, args ...any) error
+}
+
+// singleNode renders the placeholders of the migrations for a server of its own or the embedded engine.
+// Deduplication of repeated inserts is off by default there, and a power cut could take acknowledged rows.
+var singleNode = map[string]string{
+	"{{on_cluster}}": "",
+	"{{replicated}}": "",
+	"{{settings}}":   "non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1",
+}
+
+// Migrations returns every migration in order, rendered for the database.
+func Migrations(database string) ([]Migration, error) {
+	files, err := fs.Glob(migrationFiles, "migrations/*.sql")
+	if err != nil {
+		return nil, fmt.Errorf("list migrations: %w", err)
+	}
+	migrations := make([]Migration, 0, len(files))
+	for i, file := range files {
+		data, err := fs.ReadFile(migrationFiles, file)
+		if err != nil {
+			return nil, fmt.Errorf("read migration: %w", err)
+		}
+		name := strings.TrimPrefix(file, "migrations/")
+		number, _, _ := strings.Cut(name, "_")
+		if version, err := strconv.ParseUint(number, 10, 32); err != nil || version != uint64(i+1) {
+			return nil, fmt.Errorf("migration %s does not have number %d", name, i+1)
+		}
+		sum := sha256.Sum256(data)
+		migrations = append(migrations, Migration{
+			Version: uint32(i + 1), Name: name, SHA256: hex.EncodeToString(sum[:]),
+			Statements: statements(string(data), database),
+		})
+	}
+	return migrations, nil
+}
+
+var commentLine = regexp.MustCompile(`(?m)^--.*\n`)
+
+func statements(file, database string) []string {
+	file = strings.ReplaceAll(commentLine.ReplaceAllString(file, ""), "{{db}}", QuoteIdentifier(database))
+	for placeholder, text := range singleNode {
+		file = strings.ReplaceAll(file, placeholder, text)
+	}
+	var all []string
+	for statement := range strings.SplitSeq(file, ";\n") {
+		if statement = strings.TrimSpace(statement); statement != "" {
+			all = append(all, statement)
+		}
+	}
+	return all
+}
+
+// QuoteIdentifier returns a name as ClickHouse reads it back whatever it holds.
+func QuoteIdentifier(name string) string {
+	return "`" + strings.NewReplacer(`\`, `\\`, "`", "\\`").Replace(name) + "`"
+}
+
+// Pending returns the migrations that the database lacks. It refuses with ClassConfiguration if an applied file
+// differs from ours, or if the database has been migrated by a newer version of the program.
+func Pending(ctx context.Context, conn Connection, database string) ([]Migration, error) {
+	all, err := Migrations(database)
+	if err != nil {
+		return nil, err
+	}
+	applied, err := journal(ctx, conn, database)
+	if err != nil {
+		return nil, err
+	}
+	for i, row := range applied {
+		var drift string
+		switch {
+		case i >= len(all):
+			drift = fmt.Sprintf("the database was migrated to step %d (%s), this program knows %d steps: use a newer program", row.Version, row.Name, len(all))
+		case row.Version != all[i].Version || row.SHA256 != all[i].SHA256:
+			drift = fmt.Sprintf("step %d of the database is not %s as this program knows it: another program has migrated it", row.Version, all[i].Name)
+		default:
+			continue
+		}
+		return nil, &Error{Class: ClassConfiguration, Op: "check schema of database " + database, Err: errors.New(drift)}
+	}
+	return all[len(applied):], nil
+}
+
+type journalRow struct {
+	Version uint32 `ch:"version"`
+	Name    string `ch:"name"`
+	SHA256  string `ch:"sha256"`
+}
+
+// journal returns what has been applied, in order; nothing if the database or its journal is not there yet.
+func journal(ctx context.Context, conn Connection, database string) ([]journalRow, error) {
+	var tables []struct {
+		Name string `ch:"name"`
+	}
+	err := conn.Select(ctx, &tables, "SELECT name FROM system.tables WHERE database = $1 AND name = 'schema_migrations'", database)
+	if err != nil {
+		return nil, fmt.Errorf("look for the journal of migrations: %w", err)
+	}
+	if len(tables) == 0 {
+		return nil, nil
+	}
+	var rows []journalRow
+	err = conn.Select(ctx, &rows, "SELECT version, name, toString(sha256) AS sha256 FROM "+QuoteIdentifier(database)+".schema_migrations FINAL ORDER BY version")
+	if err != nil {
+		return nil, fmt.Errorf("read the journal of migrations: %w", err)
+	}
+	return rows, nil
+}
+
+// Migrate applies what is pending and returns it. It can be killed anywhere and called again; two programs may
+// call it at once.
+func Migrate(ctx context.Context, conn Connection, database string) ([]Migration, error) {
+	pending, err := Pending(ctx, conn, database)
+	if err != nil {
+		return nil, err
+	}
+	for _, migration := range pending {
+		for _, statement := range migration.Statements {
+			if err := conn.Exec(ctx, statement); err != nil {
+				return nil, fmt.Errorf("apply migration %s: %w", migration.Name, err)
+			}
+		}
+		err := conn.Exec(ctx, "INSERT INTO "+QuoteIdentifier(database)+".schema_migrations (version, name, sha256, applied_at) "+
+			"SELECT $1, $2, $3, now64(6, 'UTC')", migration.Version, migration.Name, migration.SHA256)
+		if err != nil {
+			return nil, fmt.Errorf("note migration %s in the journal: %w", migration.Name, err)
+		}
+	}
+	return pending, nil
+}

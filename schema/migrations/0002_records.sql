@@ -1,0 +1,130 @@
+-- Every version of every record. A row is written once, when a record is first seen or has changed; storing it
+-- again changes nothing, because every column outside the sorting key is a function of the key and min and any
+-- of equal values are that value.
+
+CREATE TABLE IF NOT EXISTS {{db}}.deposit_versions {{on_cluster}}
+(
+    account         LowCardinality(String)                                      COMMENT 'Name of the account in TIEOUT_ACCOUNTS.',
+    deposit_id      String                                                      COMMENT 'Identifier that the partner gave.',
+    version         UInt64                                                      COMMENT 'Number of the change that was observed, from 1.',
+    payload_hash    FixedString(32)                                             COMMENT 'SHA-256 of the canonical payload and of listed_under: the same for the same content.',
+    created_at      DateTime64(6, 'UTC')                                        COMMENT 'When the partner made the deposit.',
+    updated_at      SimpleAggregateFunction(any, Nullable(DateTime64(6, 'UTC'))) COMMENT 'When the partner last changed it; NULL where it does not say.',
+    provider        SimpleAggregateFunction(any, LowCardinality(String))        COMMENT 'Name of the definition by which the record was read.',
+    status          SimpleAggregateFunction(any, LowCardinality(String))        COMMENT 'pending, completed, failed, cancelled or unknown: our reading of provider_status.',
+    provider_status SimpleAggregateFunction(any, LowCardinality(String))        COMMENT 'Status in the partner''s own word; empty where it gives none.',
+    currency        SimpleAggregateFunction(any, LowCardinality(String))        COMMENT 'Currency code in upper case.',
+    amount          SimpleAggregateFunction(any, Decimal(76, 18))               COMMENT 'Amount that arrived, in whole units of currency.',
+    fee             SimpleAggregateFunction(any, Nullable(Decimal(76, 18)))     COMMENT 'Fee in whole units of currency; NULL where the partner does not say.',
+    network         SimpleAggregateFunction(any, LowCardinality(String))        COMMENT 'Chain of a crypto deposit; empty for others.',
+    txid            SimpleAggregateFunction(any, String)                        COMMENT 'Transaction on the chain; empty for others.',
+    customer_id     SimpleAggregateFunction(any, String)                        COMMENT 'The partner''s identifier of the paying customer.',
+    reference       SimpleAggregateFunction(any, String)                        COMMENT 'Text of the payer or of the firm.',
+    listed_under    SimpleAggregateFunction(any, LowCardinality(String))        COMMENT 'Value of the list''s filter under which the partner returned this version; empty for an unfiltered list.',
+    first_seen_at   SimpleAggregateFunction(min, DateTime64(6, 'UTC'))          COMMENT 'When the first answer that held this version arrived.',
+    run_id          SimpleAggregateFunction(any, String)                        COMMENT 'Run that wrote this version, see sync_runs.',
+    payload         SimpleAggregateFunction(any, String)         COMMENT 'The partner''s JSON, byte for byte. Holds personal data.' CODEC(ZSTD(3))
+)
+ENGINE = {{replicated}}AggregatingMergeTree
+PARTITION BY toYYYYMM(created_at)
+ORDER BY (account, deposit_id, version, payload_hash)
+SETTINGS {{settings}}
+COMMENT 'Every version of every deposit. Query the view deposits unless history is wanted.';
+
+CREATE TABLE IF NOT EXISTS {{db}}.trade_versions {{on_cluster}}
+(
+    account         LowCardinality(String)                                      COMMENT 'Name of the account in TIEOUT_ACCOUNTS.',
+    trade_id        String                                                      COMMENT 'Identifier that the partner gave.',
+    version         UInt64                                                      COMMENT 'Number of the change that was observed, from 1.',
+    payload_hash    FixedString(32)                                             COMMENT 'SHA-256 of the canonical payload and of listed_under: the same for the same content.',
+    created_at      DateTime64(6, 'UTC')                                        COMMENT 'When the partner made the trade.',
+    updated_at      SimpleAggregateFunction(any, Nullable(DateTime64(6, 'UTC'))) COMMENT 'When the partner last changed it; NULL where it does not say.',
+    provider        SimpleAggregateFunction(any, LowCardinality(String))        COMMENT 'Name of the definition by which the record was read.',
+    status          SimpleAggregateFunction(any, LowCardinality(String))        COMMENT 'pending, completed, failed, cancelled or unknown: our reading of provider_status.',
+    provider_status SimpleAggregateFunction(any, LowCardinality(String))        COMMENT 'Status in the partner''s own word; empty where it gives none.',
+    from_currency   SimpleAggregateFunction(any, LowCardinality(String))        COMMENT 'Code of the currency that was given, in upper case.',
+    from_amount     SimpleAggregateFunction(any, Decimal(76, 18))               COMMENT 'Amount that was given, in whole units of from_currency.',
+    to_currency     SimpleAggregateFunction(any, LowCardinality(String))        COMMENT 'Code of the currency that was received, in upper case.',
+    to_amount       SimpleAggregateFunction(any, Decimal(76, 18))               COMMENT 'Amount that was received, in whole units of to_currency.',
+    fee             SimpleAggregateFunction(any, Nullable(Decimal(76, 18)))     COMMENT 'Fee in whole units of fee_currency; NULL where the partner does not say.',
+    fee_currency    SimpleAggregateFunction(any, LowCardinality(String))        COMMENT 'Code of the currency of fee, in upper case; empty where it is not known.',
+    deposit_id      SimpleAggregateFunction(any, String)                        COMMENT 'Deposit that the trade converted; empty where the partner does not say.',
+    listed_under    SimpleAggregateFunction(any, LowCardinality(String))        COMMENT 'Value of the list''s filter under which the partner returned this version; empty for an unfiltered list.',
+    first_seen_at   SimpleAggregateFunction(min, DateTime64(6, 'UTC'))          COMMENT 'When the first answer that held this version arrived.',
+    run_id          SimpleAggregateFunction(any, String)                        COMMENT 'Run that wrote this version, see sync_runs.',
+    payload         SimpleAggregateFunction(any, String)         COMMENT 'The partner''s JSON, byte for byte. Holds personal data.' CODEC(ZSTD(3))
+)
+ENGINE = {{replicated}}AggregatingMergeTree
+PARTITION BY toYYYYMM(created_at)
+ORDER BY (account, trade_id, version, payload_hash)
+SETTINGS {{settings}}
+COMMENT 'Every version of every trade. Query the view trades unless history is wanted.';
+
+CREATE TABLE IF NOT EXISTS {{db}}.payment_versions {{on_cluster}}
+(
+    account           LowCardinality(String)                                      COMMENT 'Name of the account in TIEOUT_ACCOUNTS.',
+    payment_id        String                                                      COMMENT 'Identifier that the partner gave.',
+    version           UInt64                                                      COMMENT 'Number of the change that was observed, from 1.',
+    payload_hash      FixedString(32)                                             COMMENT 'SHA-256 of the canonical payload and of listed_under: the same for the same content.',
+    created_at        DateTime64(6, 'UTC')                                        COMMENT 'When the partner made the payment.',
+    updated_at        SimpleAggregateFunction(any, Nullable(DateTime64(6, 'UTC'))) COMMENT 'When the partner last changed it; NULL where it does not say.',
+    provider          SimpleAggregateFunction(any, LowCardinality(String))        COMMENT 'Name of the definition by which the record was read.',
+    status            SimpleAggregateFunction(any, LowCardinality(String))        COMMENT 'pending, completed, failed, cancelled or unknown: our reading of provider_status.',
+    provider_status   SimpleAggregateFunction(any, LowCardinality(String))        COMMENT 'Status in the partner''s own word; empty where it gives none.',
+    currency          SimpleAggregateFunction(any, LowCardinality(String))        COMMENT 'Code of the currency that was deducted, in upper case.',
+    amount            SimpleAggregateFunction(any, Decimal(76, 18))               COMMENT 'Amount deducted from the account, in whole units of currency.',
+    received_currency SimpleAggregateFunction(any, LowCardinality(String))        COMMENT 'Code of the currency that the beneficiary received, in upper case.',
+    received_amount   SimpleAggregateFunction(any, Nullable(Decimal(76, 18)))     COMMENT 'Amount that the beneficiary received, in whole units of received_currency; NULL where the partner does not say.',
+    rate              SimpleAggregateFunction(any, Nullable(Decimal(76, 18)))     COMMENT 'Units of received_currency for one unit of currency; NULL where the partner does not say.',
+    fee               SimpleAggregateFunction(any, Nullable(Decimal(76, 18)))     COMMENT 'Fee in whole units of fee_currency; NULL where the partner does not say.',
+    fee_currency      SimpleAggregateFunction(any, LowCardinality(String))        COMMENT 'Code of the currency of fee, in upper case; empty where it is not known.',
+    reference         SimpleAggregateFunction(any, String)                        COMMENT 'The firm''s own text.',
+    listed_under      SimpleAggregateFunction(any, LowCardinality(String))        COMMENT 'Value of the list''s filter under which the partner returned this version; empty for an unfiltered list.',
+    first_seen_at     SimpleAggregateFunction(min, DateTime64(6, 'UTC'))          COMMENT 'When the first answer that held this version arrived.',
+    run_id            SimpleAggregateFunction(any, String)                        COMMENT 'Run that wrote this version, see sync_runs.',
+    payload           SimpleAggregateFunction(any, String)         COMMENT 'The partner''s JSON, byte for byte. Holds personal data.' CODEC(ZSTD(3))
+)
+ENGINE = {{replicated}}AggregatingMergeTree
+PARTITION BY toYYYYMM(created_at)
+ORDER BY (account, payment_id, version, payload_hash)
+SETTINGS {{settings}}
+COMMENT 'Every version of every payment. Query the view payments unless history is wanted.';
+
+CREATE TABLE IF NOT EXISTS {{db}}.balance_snapshots {{on_cluster}}
+(
+    account      LowCardinality(String)     COMMENT 'Name of the account in TIEOUT_ACCOUNTS.',
+    currency     LowCardinality(String)     COMMENT 'Currency code in upper case.',
+    as_of        DateTime64(6, 'UTC')       COMMENT 'Instant that the snapshot stands for: the start of its run. A repeated snapshot takes the same place.',
+    observed_us  UInt64                     COMMENT 'observed_at in microseconds since 1970: of two rows in one place the later observation stays.',
+    observed_at  DateTime64(6, 'UTC')       COMMENT 'When the answer arrived.',
+    provider     LowCardinality(String)     COMMENT 'Name of the definition by which the balance was read.',
+    available    Nullable(Decimal(76, 18))  COMMENT 'Free to use, in whole units of currency; NULL where the partner does not say.',
+    locked       Nullable(Decimal(76, 18))  COMMENT 'Reserved by the partner, in whole units of currency; NULL where the partner does not say.',
+    total        Nullable(Decimal(76, 18))  COMMENT 'As the partner states it, never added up; NULL where it does not say.',
+    run_id       String                     COMMENT 'Run that observed it, see sync_runs.',
+    payload      String      COMMENT 'The partner''s JSON, byte for byte.' CODEC(ZSTD(3))
+)
+ENGINE = {{replicated}}ReplacingMergeTree(observed_us)
+PARTITION BY toYYYYMM(as_of)
+ORDER BY (account, currency, as_of)
+SETTINGS {{settings}}
+COMMENT 'What each account held when it was observed. Snapshots are states: never add them up over time.';
+
+CREATE TABLE IF NOT EXISTS {{db}}.rejected_records {{on_cluster}}
+(
+    account       LowCardinality(String)                                COMMENT 'Name of the account in TIEOUT_ACCOUNTS.',
+    resource      LowCardinality(String)                                COMMENT 'deposits, trades, payments or balances.',
+    record_id     String                                                COMMENT 'Identifier that the partner gave; empty where none could be read.',
+    payload_hash  FixedString(32)                                       COMMENT 'SHA-256 of the canonical payload and of listed_under: the same for the same content.',
+    provider      SimpleAggregateFunction(any, LowCardinality(String))  COMMENT 'Name of the definition by which the record was read.',
+    reason        SimpleAggregateFunction(any, String)                  COMMENT 'Which columns could not be filled, and why.',
+    listed_under  SimpleAggregateFunction(any, LowCardinality(String))  COMMENT 'Value of the list''s filter under which the partner returned the record.',
+    first_seen_at SimpleAggregateFunction(min, DateTime64(6, 'UTC'))    COMMENT 'When the first answer that held this content arrived.',
+    last_seen_at  SimpleAggregateFunction(max, DateTime64(6, 'UTC'))    COMMENT 'When the last answer that held this content arrived.',
+    run_id        SimpleAggregateFunction(any, String)                  COMMENT 'A run that met it, see sync_runs.',
+    payload       SimpleAggregateFunction(any, String)   COMMENT 'The partner''s JSON, byte for byte. Holds personal data.' CODEC(ZSTD(3))
+)
+ENGINE = {{replicated}}AggregatingMergeTree
+ORDER BY (account, resource, record_id, payload_hash)
+SETTINGS {{settings}}
+COMMENT 'Quarantine: records that partners listed and that do not fit their table, kept whole with the reason.';

@@ -1,0 +1,215 @@
+-- What analysts query: plain types, one row a record, no FINAL needed.
+
+CREATE VIEW IF NOT EXISTS {{db}}.deposits {{on_cluster}}
+(
+    account         LowCardinality(String)         COMMENT 'Name of the account in TIEOUT_ACCOUNTS.',
+    provider        LowCardinality(String)         COMMENT 'Name of the definition by which the record was read.',
+    deposit_id      String                         COMMENT 'Identifier that the partner gave.',
+    status          LowCardinality(String)         COMMENT 'pending, completed, failed, cancelled or unknown: our reading of provider_status.',
+    provider_status LowCardinality(String)         COMMENT 'Status in the partner''s own word; empty where it gives none.',
+    currency        LowCardinality(String)         COMMENT 'Currency code in upper case.',
+    amount          Decimal(76, 18)                COMMENT 'Amount that arrived, in whole units of currency.',
+    fee             Nullable(Decimal(76, 18))      COMMENT 'Fee in whole units of currency; NULL where the partner does not say.',
+    network         LowCardinality(String)         COMMENT 'Chain of a crypto deposit; empty for others.',
+    txid            String                         COMMENT 'Transaction on the chain; empty for others.',
+    customer_id     String                         COMMENT 'The partner''s identifier of the paying customer.',
+    reference       String                         COMMENT 'Text of the payer or of the firm.',
+    created_at      DateTime64(6, 'UTC')           COMMENT 'When the partner made it.',
+    updated_at      Nullable(DateTime64(6, 'UTC')) COMMENT 'When the partner last changed it; NULL where it does not say.',
+    first_seen_at   DateTime64(6, 'UTC')           COMMENT 'When this version was first seen.',
+    version         UInt64                         COMMENT 'Number of the change that was observed, from 1.',
+    payload         String                         COMMENT 'The partner''s JSON, byte for byte. Holds personal data.'
+)
+AS SELECT
+    account, provider, deposit_id, status, provider_status, currency, amount, fee, network, txid,
+    customer_id, reference, created_at, updated_at, first_seen_at, version, payload
+FROM {{db}}.deposit_versions FINAL
+ORDER BY version DESC, first_seen_at DESC
+LIMIT 1 BY account, deposit_id
+COMMENT 'One row a deposit: its current version.';
+
+CREATE VIEW IF NOT EXISTS {{db}}.deposits_as_of {{on_cluster}}
+(
+    account         LowCardinality(String)         COMMENT 'Name of the account in TIEOUT_ACCOUNTS.',
+    provider        LowCardinality(String)         COMMENT 'Name of the definition by which the record was read.',
+    deposit_id      String                         COMMENT 'Identifier that the partner gave.',
+    status          LowCardinality(String)         COMMENT 'pending, completed, failed, cancelled or unknown: our reading of provider_status.',
+    provider_status LowCardinality(String)         COMMENT 'Status in the partner''s own word; empty where it gives none.',
+    currency        LowCardinality(String)         COMMENT 'Currency code in upper case.',
+    amount          Decimal(76, 18)                COMMENT 'Amount that arrived, in whole units of currency.',
+    fee             Nullable(Decimal(76, 18))      COMMENT 'Fee in whole units of currency; NULL where the partner does not say.',
+    network         LowCardinality(String)         COMMENT 'Chain of a crypto deposit; empty for others.',
+    txid            String                         COMMENT 'Transaction on the chain; empty for others.',
+    customer_id     String                         COMMENT 'The partner''s identifier of the paying customer.',
+    reference       String                         COMMENT 'Text of the payer or of the firm.',
+    created_at      DateTime64(6, 'UTC')           COMMENT 'When the partner made it.',
+    updated_at      Nullable(DateTime64(6, 'UTC')) COMMENT 'When the partner last changed it; NULL where it does not say.',
+    first_seen_at   DateTime64(6, 'UTC')           COMMENT 'When this version was first seen.',
+    version         UInt64                         COMMENT 'Number of the change that was observed, from 1.',
+    payload         String                         COMMENT 'The partner''s JSON, byte for byte. Holds personal data.'
+)
+AS SELECT
+    account, provider, deposit_id, status, provider_status, currency, amount, fee, network, txid,
+    customer_id, reference, created_at, updated_at, first_seen_at, version, payload
+FROM {{db}}.deposit_versions FINAL
+WHERE first_seen_at <= {known_at:DateTime64(6, 'UTC')}
+ORDER BY version DESC, first_seen_at DESC
+LIMIT 1 BY account, deposit_id
+COMMENT 'One row a deposit: the version that was known at an instant, as in deposits_as_of(known_at = ''2026-07-01 00:00:00'').';
+
+CREATE VIEW IF NOT EXISTS {{db}}.trades {{on_cluster}}
+(
+    account         LowCardinality(String)         COMMENT 'Name of the account in TIEOUT_ACCOUNTS.',
+    provider        LowCardinality(String)         COMMENT 'Name of the definition by which the record was read.',
+    trade_id        String                         COMMENT 'Identifier that the partner gave.',
+    status          LowCardinality(String)         COMMENT 'pending, completed, failed, cancelled or unknown: our reading of provider_status.',
+    provider_status LowCardinality(String)         COMMENT 'Status in the partner''s own word; empty where it gives none.',
+    from_currency   LowCardinality(String)         COMMENT 'Code of the currency that was given, in upper case.',
+    from_amount     Decimal(76, 18)                COMMENT 'Amount that was given, in whole units of from_currency.',
+    to_currency     LowCardinality(String)         COMMENT 'Code of the currency that was received, in upper case.',
+    to_amount       Decimal(76, 18)                COMMENT 'Amount that was received, in whole units of to_currency.',
+    fee             Nullable(Decimal(76, 18))      COMMENT 'Fee in whole units of fee_currency; NULL where the partner does not say.',
+    fee_currency    LowCardinality(String)         COMMENT 'Code of the currency of fee; empty where it is not known.',
+    deposit_id      String                         COMMENT 'Deposit that the trade converted; empty where the partner does not say.',
+    created_at      DateTime64(6, 'UTC')           COMMENT 'When the partner made it.',
+    updated_at      Nullable(DateTime64(6, 'UTC')) COMMENT 'When the partner last changed it; NULL where it does not say.',
+    first_seen_at   DateTime64(6, 'UTC')           COMMENT 'When this version was first seen.',
+    version         UInt64                         COMMENT 'Number of the change that was observed, from 1.',
+    payload         String                         COMMENT 'The partner''s JSON, byte for byte. Holds personal data.'
+)
+AS SELECT
+    account, provider, trade_id, status, provider_status, from_currency, from_amount, to_currency,
+    to_amount, fee, fee_currency, deposit_id, created_at, updated_at, first_seen_at, version,
+    payload
+FROM {{db}}.trade_versions FINAL
+ORDER BY version DESC, first_seen_at DESC
+LIMIT 1 BY account, trade_id
+COMMENT 'One row a trade: its current version.';
+
+CREATE VIEW IF NOT EXISTS {{db}}.trades_as_of {{on_cluster}}
+(
+    account         LowCardinality(String)         COMMENT 'Name of the account in TIEOUT_ACCOUNTS.',
+    provider        LowCardinality(String)         COMMENT 'Name of the definition by which the record was read.',
+    trade_id        String                         COMMENT 'Identifier that the partner gave.',
+    status          LowCardinality(String)         COMMENT 'pending, completed, failed, cancelled or unknown: our reading of provider_status.',
+    provider_status LowCardinality(String)         COMMENT 'Status in the partner''s own word; empty where it gives none.',
+    from_currency   LowCardinality(String)         COMMENT 'Code of the currency that was given, in upper case.',
+    from_amount     Decimal(76, 18)                COMMENT 'Amount that was given, in whole units of from_currency.',
+    to_currency     LowCardinality(String)         COMMENT 'Code of the currency that was received, in upper case.',
+    to_amount       Decimal(76, 18)                COMMENT 'Amount that was received, in whole units of to_currency.',
+    fee             Nullable(Decimal(76, 18))      COMMENT 'Fee in whole units of fee_currency; NULL where the partner does not say.',
+    fee_currency    LowCardinality(String)         COMMENT 'Code of the currency of fee; empty where it is not known.',
+    deposit_id      String                         COMMENT 'Deposit that the trade converted; empty where the partner does not say.',
+    created_at      DateTime64(6, 'UTC')           COMMENT 'When the partner made it.',
+    updated_at      Nullable(DateTime64(6, 'UTC')) COMMENT 'When the partner last changed it; NULL where it does not say.',
+    first_seen_at   DateTime64(6, 'UTC')           COMMENT 'When this version was first seen.',
+    version         UInt64                         COMMENT 'Number of the change that was observed, from 1.',
+    payload         String                         COMMENT 'The partner''s JSON, byte for byte. Holds personal data.'
+)
+AS SELECT
+    account, provider, trade_id, status, provider_status, from_currency, from_amount, to_currency,
+    to_amount, fee, fee_currency, deposit_id, created_at, updated_at, first_seen_at, version,
+    payload
+FROM {{db}}.trade_versions FINAL
+WHERE first_seen_at <= {known_at:DateTime64(6, 'UTC')}
+ORDER BY version DESC, first_seen_at DESC
+LIMIT 1 BY account, trade_id
+COMMENT 'One row a trade: the version that was known at an instant, as in trades_as_of(known_at = ''2026-07-01 00:00:00'').';
+
+CREATE VIEW IF NOT EXISTS {{db}}.payments {{on_cluster}}
+(
+    account           LowCardinality(String)         COMMENT 'Name of the account in TIEOUT_ACCOUNTS.',
+    provider          LowCardinality(String)         COMMENT 'Name of the definition by which the record was read.',
+    payment_id        String                         COMMENT 'Identifier that the partner gave.',
+    status            LowCardinality(String)         COMMENT 'pending, completed, failed, cancelled or unknown: our reading of provider_status.',
+    provider_status   LowCardinality(String)         COMMENT 'Status in the partner''s own word; empty where it gives none.',
+    currency          LowCardinality(String)         COMMENT 'Code of the currency that was deducted, in upper case.',
+    amount            Decimal(76, 18)                COMMENT 'Amount deducted from the account, in whole units of currency.',
+    received_currency LowCardinality(String)         COMMENT 'Code of the currency that the beneficiary received, in upper case.',
+    received_amount   Nullable(Decimal(76, 18))      COMMENT 'Amount that the beneficiary received, in whole units of received_currency; NULL where the partner does not say.',
+    rate              Nullable(Decimal(76, 18))      COMMENT 'Units of received_currency for one unit of currency; NULL where the partner does not say.',
+    fee               Nullable(Decimal(76, 18))      COMMENT 'Fee in whole units of fee_currency; NULL where the partner does not say.',
+    fee_currency      LowCardinality(String)         COMMENT 'Code of the currency of fee; empty where it is not known.',
+    reference         String                         COMMENT 'The firm''s own text.',
+    created_at        DateTime64(6, 'UTC')           COMMENT 'When the partner made it.',
+    updated_at        Nullable(DateTime64(6, 'UTC')) COMMENT 'When the partner last changed it; NULL where it does not say.',
+    first_seen_at     DateTime64(6, 'UTC')           COMMENT 'When this version was first seen.',
+    version           UInt64                         COMMENT 'Number of the change that was observed, from 1.',
+    payload           String                         COMMENT 'The partner''s JSON, byte for byte. Holds personal data.'
+)
+AS SELECT
+    account, provider, payment_id, status, provider_status, currency, amount, received_currency,
+    received_amount, rate, fee, fee_currency, reference, created_at, updated_at, first_seen_at,
+    version, payload
+FROM {{db}}.payment_versions FINAL
+ORDER BY version DESC, first_seen_at DESC
+LIMIT 1 BY account, payment_id
+COMMENT 'One row a payment: its current version.';
+
+CREATE VIEW IF NOT EXISTS {{db}}.payments_as_of {{on_cluster}}
+(
+    account           LowCardinality(String)         COMMENT 'Name of the account in TIEOUT_ACCOUNTS.',
+    provider          LowCardinality(String)         COMMENT 'Name of the definition by which the record was read.',
+    payment_id        String                         COMMENT 'Identifier that the partner gave.',
+    status            LowCardinality(String)         COMMENT 'pending, completed, failed, cancelled or unknown: our reading of provider_status.',
+    provider_status   LowCardinality(String)         COMMENT 'Status in the partner''s own word; empty where it gives none.',
+    currency          LowCardinality(String)         COMMENT 'Code of the currency that was deducted, in upper case.',
+    amount            Decimal(76, 18)                COMMENT 'Amount deducted from the account, in whole units of currency.',
+    received_currency LowCardinality(String)         COMMENT 'Code of the currency that the beneficiary received, in upper case.',
+    received_amount   Nullable(Decimal(76, 18))      COMMENT 'Amount that the beneficiary received, in whole units of received_currency; NULL where the partner does not say.',
+    rate              Nullable(Decimal(76, 18))      COMMENT 'Units of received_currency for one unit of currency; NULL where the partner does not say.',
+    fee               Nullable(Decimal(76, 18))      COMMENT 'Fee in whole units of fee_currency; NULL where the partner does not say.',
+    fee_currency      LowCardinality(String)         COMMENT 'Code of the currency of fee; empty where it is not known.',
+    reference         String                         COMMENT 'The firm''s own text.',
+    created_at        DateTime64(6, 'UTC')           COMMENT 'When the partner made it.',
+    updated_at        Nullable(DateTime64(6, 'UTC')) COMMENT 'When the partner last changed it; NULL where it does not say.',
+    first_seen_at     DateTime64(6, 'UTC')           COMMENT 'When this version was first seen.',
+    version           UInt64                         COMMENT 'Number of the change that was observed, from 1.',
+    payload           String                         COMMENT 'The partner''s JSON, byte for byte. Holds personal data.'
+)
+AS SELECT
+    account, provider, payment_id, status, provider_status, currency, amount, received_currency,
+    received_amount, rate, fee, fee_currency, reference, created_at, updated_at, first_seen_at,
+    version, payload
+FROM {{db}}.payment_versions FINAL
+WHERE first_seen_at <= {known_at:DateTime64(6, 'UTC')}
+ORDER BY version DESC, first_seen_at DESC
+LIMIT 1 BY account, payment_id
+COMMENT 'One row a payment: the version that was known at an instant, as in payments_as_of(known_at = ''2026-07-01 00:00:00'').';
+
+CREATE VIEW IF NOT EXISTS {{db}}.balances {{on_cluster}}
+(
+    account     LowCardinality(String)    COMMENT 'Name of the account in TIEOUT_ACCOUNTS.',
+    provider    LowCardinality(String)    COMMENT 'Name of the definition by which the balance was read.',
+    currency    LowCardinality(String)    COMMENT 'Currency code in upper case.',
+    available   Nullable(Decimal(76, 18)) COMMENT 'Free to use, in whole units of currency; NULL where the partner does not say.',
+    locked      Nullable(Decimal(76, 18)) COMMENT 'Reserved by the partner, in whole units of currency; NULL where the partner does not say.',
+    total       Nullable(Decimal(76, 18)) COMMENT 'As the partner states it, never added up; NULL where it does not say.',
+    observed_at DateTime64(6, 'UTC')      COMMENT 'When the answer arrived.',
+    payload     String                    COMMENT 'The partner''s JSON, byte for byte.'
+)
+AS SELECT
+    account, provider, currency, available, locked, total, observed_at, payload
+FROM {{db}}.balance_snapshots FINAL
+ORDER BY as_of DESC
+LIMIT 1 BY account, currency
+COMMENT 'One row a balance: its last snapshot.';
+
+CREATE VIEW IF NOT EXISTS {{db}}.balances_as_of {{on_cluster}}
+(
+    account     LowCardinality(String)    COMMENT 'Name of the account in TIEOUT_ACCOUNTS.',
+    provider    LowCardinality(String)    COMMENT 'Name of the definition by which the balance was read.',
+    currency    LowCardinality(String)    COMMENT 'Currency code in upper case.',
+    available   Nullable(Decimal(76, 18)) COMMENT 'Free to use, in whole units of currency; NULL where the partner does not say.',
+    locked      Nullable(Decimal(76, 18)) COMMENT 'Reserved by the partner, in whole units of currency; NULL where the partner does not say.',
+    total       Nullable(Decimal(76, 18)) COMMENT 'As the partner states it, never added up; NULL where it does not say.',
+    observed_at DateTime64(6, 'UTC')      COMMENT 'When the answer arrived.',
+    payload     String                    COMMENT 'The partner''s JSON, byte for byte.'
+)
+AS SELECT
+    account, provider, currency, available, locked, total, observed_at, payload
+FROM {{db}}.balance_snapshots FINAL
+WHERE observed_at <= {known_at:DateTime64(6, 'UTC')}
+ORDER BY as_of DESC
+LIMIT 1 BY account, currency
+COMMENT 'One row a balance: the last snapshot that was known at an instant, as in balances_as_of(known_at = ''2026-07-01 00:00:00'').';
