@@ -1,0 +1,65 @@
+package clickhouse
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"tieout/schema"
+)
+
+// The pauses before a repeated statement: 0.5 s, 1 s, 2 s, 4 s, 8 s and 15 s, each with jitter, half a minute in
+// all. A server that restarts is back by then; one that is not is reported as out of reach.
+const (
+	retryPause    = 500 * time.Millisecond
+	retryPauseMax = 15 * time.Second
+	retriesMax    = 6
+)
+
+// Exec runs a statement, again if its answer was lost: every statement of ours may run twice. Its errors are
+// classified.
+func (c *Connection) Exec(ctx context.Context, query string, args ...any) error {
+	return repeat(ctx, func() error { return c.Conn.Exec(ctx, query, args...) })
+}
+
+// Select reads rows into a slice of structs, again if the answer was lost. Its errors are classified.
+func (c *Connection) Select(ctx context.Context, destination any, query string, args ...any) error {
+	return repeat(ctx, func() error { return c.Conn.Select(ctx, destination, query, args...) })
+}
+
+// repeat calls do until it succeeds, fails for good, or has failed too often in a transient way; then the class is
+// ClassUnavailable. It classifies.
+func repeat(ctx context.Context, do func() error) error {
+	for attempt := 0; ; attempt++ {
+		err := Classify("", do())
+		if err == nil || schema.ClassOf(err) != schema.ClassTransient {
+			return err
+		}
+		if attempt == retriesMax {
+			return &schema.Error{Class: schema.ClassUnavailable, Op: "ClickHouse", Err: err}
+		}
+		pause := min(retryPause<<attempt, retryPauseMax)
+		timer := time.NewTimer(pause/2 + rand.N(pause/2)) //nolint:gosec // spreading load needs no secrecy
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return stopped(ctx, err)
+		}
+	}
+}
+
+// stopped returns why a pause after a transient error was broken off: somebody told us to, or the time that the
+// caller gave is over, and ClickHouse was out of reach for all of it.
+func stopped(ctx context.Context, err error) error {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return &schema.Error{Class: schema.ClassUnavailable, Op: "ClickHouse", Err: err}
+	}
+	cause := ctx.Err()
+	if reason := context.Cause(ctx); !errors.Is(reason, cause) {
+		cause = fmt.Errorf("%w: %w", cause, reason)
+	}
+	return Classify("", cause)
+}

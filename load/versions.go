@@ -1,0 +1,122 @@
+package load
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"time"
+
+	"tieout/schema"
+)
+
+// Current is the last version of a record that is stored.
+type Current struct {
+	Version     uint64
+	PayloadHash [32]byte
+	// Sights is what the batch's own run has stored of the record already, in the order of the versions, after the
+	// version that it found (its FirstSeenAt is zero). It tells a batch that is written again from a record that
+	// went back to an older state. Nil if the run has stored nothing of it.
+	Sights []Sight
+}
+
+// Sight is a stored version as it was first seen.
+type Sight struct {
+	PayloadHash [32]byte
+	FirstSeenAt time.Time // to the microsecond
+}
+
+// holds reports whether the run has stored what the row says: as a version that was first seen in the same answer,
+// or as the version that was known when the row was seen.
+func (c Current) holds(record *schema.Record) bool {
+	seenAt := record.FirstSeenAt.Truncate(time.Microsecond)
+	var known [32]byte
+	for _, sight := range c.Sights {
+		if sight.FirstSeenAt.After(seenAt) {
+			continue
+		}
+		if known = sight.PayloadHash; known == record.PayloadHash && sight.FirstSeenAt.Equal(seenAt) {
+			return true
+		}
+	}
+	return len(c.Sights) > 0 && known == record.PayloadHash
+}
+
+// NewVersions returns the rows whose content differs from what is stored, each with its number: the first sight
+// of a record is version 1, every change of its content the next. Rows of one record count in their order, so
+// A, B, A are three versions; the same rows once more are none, if current says what the run has stored of them.
+// Current holds the stored version of each id and is not changed.
+func NewVersions(rows []schema.Row, current map[string]Current) []schema.Row {
+	latest := map[string]Current{}
+	var changed []schema.Row
+	for _, row := range rows {
+		record := row.Base()
+		known, ok := latest[record.ID]
+		if !ok {
+			known = current[record.ID]
+		}
+		if known.Version > 0 && (known.PayloadHash == record.PayloadHash || known.holds(record)) {
+			continue
+		}
+		record.Version = known.Version + 1
+		latest[record.ID] = Current{Version: record.Version, PayloadHash: record.PayloadHash}
+		changed = append(changed, row)
+	}
+	return changed
+}
+
+// rowsPerBlock bounds a block, so that the server takes it in one piece: only then is an insert atomic.
+const rowsPerBlock = 100_000
+
+// bytesPerBlock bounds the payloads of a block for the same reason.
+const bytesPerBlock = 64 << 20
+
+// Block is a part of a batch that is inserted at once: one table, one partition, rows in the order of the
+// table's key.
+type Block struct {
+	Rows   []schema.Row
+	Digest string // SHA-256 over the keys and contents of the rows, in hexadecimal
+}
+
+// Cut divides rows into blocks, by the partition that a row's time belongs to and by size. The result depends
+// on the rows alone and not on their order.
+func Cut(rows []schema.Row, partition func(schema.Row) time.Time) []Block {
+	rows = slices.Clone(rows)
+	month := func(row schema.Row) int { t := partition(row).UTC(); return t.Year()*12 + int(t.Month()) }
+	slices.SortFunc(rows, func(a, b schema.Row) int {
+		x, y := a.Base(), b.Base()
+		return cmp.Or(cmp.Compare(month(a), month(b)), cmp.Compare(x.ID, y.ID), cmp.Compare(x.Version, y.Version),
+			bytes.Compare(x.PayloadHash[:], y.PayloadHash[:]), x.FirstSeenAt.Compare(y.FirstSeenAt), cmp.Compare(x.Status, y.Status))
+	})
+	var blocks []Block
+	for begin := 0; begin < len(rows); {
+		end, size := begin, 0
+		for end < len(rows) && end-begin < rowsPerBlock && month(rows[end]) == month(rows[begin]) {
+			if size += len(rows[end].Base().Payload); size > bytesPerBlock && end > begin {
+				break
+			}
+			end++
+		}
+		blocks = append(blocks, Block{Rows: rows[begin:end], Digest: digest(rows[begin:end])})
+		begin = end
+	}
+	return blocks
+}
+
+// digest identifies the content of a block: what is stored is a function of it.
+func digest(rows []schema.Row) string {
+	sum := sha256.New()
+	var number [8]byte
+	for _, row := range rows {
+		record := row.Base()
+		fmt.Fprintf(sum, "%d:%s", len(record.ID), record.ID)
+		binary.BigEndian.PutUint64(number[:], record.Version)
+		sum.Write(number[:])
+		sum.Write(record.PayloadHash[:])
+		fmt.Fprintf(sum, "%s@%d\n", record.Status, record.FirstSeenAt.UnixMicro())
+	}
+	return hex.EncodeToString(sum.Sum(nil))
+}
