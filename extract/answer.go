@@ -1,0 +1,177 @@
+package extract
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"tieout/schema"
+)
+
+// refusal is an attempt that did not give what was asked for, with what to do about it.
+type refusal struct {
+	class     schema.Class
+	exhausted schema.Class // class after the last attempt, where class is transient
+	limited   bool         // the partner's rate limit, so the whole key pauses
+	wait      time.Duration
+	cause     error // what the partner said, without secrets
+}
+
+// Error implements error.
+func (r *refusal) Error() string { return r.cause.Error() }
+
+// Unwrap returns the cause.
+func (r *refusal) Unwrap() error { return r.cause }
+
+// The bounds between which a partner's Retry-After is believed.
+const (
+	retryAfterMin = time.Second
+	retryAfterMax = time.Hour
+)
+
+// clockSkewMax is how far the partner's clock may be from ours before it is worth a word: some partners accept
+// signatures for sixty seconds only.
+const clockSkewMax = 5 * time.Second
+
+// judge returns nil if the answer is what was asked for, else a *refusal. It is the one place that looks at
+// codes and words.
+func (c *Client) judge(response *http.Response, body []byte, sent time.Time) error {
+	answers := &c.account.Definition.Answers
+	parsed := answers.parse(body)
+	code := response.StatusCode
+	if code >= 200 && code < 300 {
+		if parsed.err != nil {
+			return &refusal{class: schema.ClassTransient, exhausted: schema.ClassStream, cause: fmt.Errorf("answered %d, but its body %w", code, parsed.err)}
+		}
+		if answers.Success.Path == "" || parsed.success == answers.Success.Equals {
+			return nil
+		}
+	}
+	refused := c.meaning(response, parsed)
+	said := strconv.Itoa(code)
+	// Credentials are taken out first: what is cut or quoted cannot be recognised any more.
+	if parsed.word != "" {
+		said += " " + excerpt(printable(c.redact(parsed.word)))
+	}
+	if parsed.message != "" {
+		said += fmt.Sprintf(" %q", excerpt(printable(c.redact(parsed.message))))
+	}
+	refused.cause = fmt.Errorf("the partner answered %s", said)
+	if refused.class == schema.ClassCredentials {
+		refused.cause = fmt.Errorf("%w%s", refused.cause, skewNote(response, sent))
+	}
+	return refused
+}
+
+// parsedAnswer is what the envelope of an answer says, as far as it can be read.
+type parsedAnswer struct {
+	success, word, message string
+	err                    error // the body is no JSON document
+}
+
+func (a *Answers) parse(body []byte) parsedAnswer {
+	if err := checkDocument(body); err != nil {
+		return parsedAnswer{err: err}
+	}
+	var f finder
+	paths := make([]int, 0, 3)
+	for _, path := range []string{a.Success.Path, a.Word, a.Message} {
+		paths = append(paths, -1)
+		if path != "" {
+			paths[len(paths)-1] = f.add(path)
+		}
+	}
+	found, err := f.find(body, nil)
+	if err != nil {
+		return parsedAnswer{err: err}
+	}
+	value := func(i int) string {
+		if paths[i] < 0 || found[paths[i]] == nil {
+			return ""
+		}
+		return text(found[paths[i]])
+	}
+	return parsedAnswer{success: value(0), word: value(1), message: value(2)}
+}
+
+// meaning applies what every API means by its codes, then the definition's rules, then the plain reading of the
+// code.
+func (c *Client) meaning(response *http.Response, parsed parsedAnswer) *refusal {
+	code := response.StatusCode
+	after := response.Header.Get("Retry-After")
+	if code == http.StatusTooManyRequests || (code == http.StatusServiceUnavailable && after != "") {
+		return &refusal{class: schema.ClassTransient, exhausted: schema.ClassUnavailable, limited: true, wait: retryAfter(after, time.Now())}
+	}
+	for _, rule := range c.account.Definition.Answers.Errors {
+		if (len(rule.HTTP) == 0 || slices.Contains(rule.HTTP, code)) && (rule.Word == "" || strings.EqualFold(rule.Word, parsed.word)) {
+			return rule.Means.refusal()
+		}
+	}
+	switch {
+	case code == http.StatusUnauthorized, code == http.StatusForbidden:
+		return &refusal{class: schema.ClassCredentials}
+	case code == http.StatusBadGateway, code == http.StatusServiceUnavailable, code == http.StatusGatewayTimeout:
+		return &refusal{class: schema.ClassTransient, exhausted: schema.ClassUnavailable}
+	case code >= 500, code == http.StatusRequestTimeout:
+		return &refusal{class: schema.ClassTransient, exhausted: schema.ClassStream}
+	}
+	return &refusal{class: schema.ClassStream}
+}
+
+func (m Meaning) refusal() *refusal {
+	switch m {
+	case MeansRetry:
+		return &refusal{class: schema.ClassTransient, exhausted: schema.ClassStream}
+	case MeansCredentials:
+		return &refusal{class: schema.ClassCredentials}
+	}
+	return &refusal{class: schema.ClassStream}
+}
+
+// retryAfter reads seconds or a date; what is neither counts as absent. A stated wait is kept between one second
+// and one hour.
+func retryAfter(header string, now time.Time) time.Duration {
+	wait := time.Duration(0)
+	if seconds, err := strconv.ParseUint(header, 10, 32); err == nil {
+		wait = time.Duration(seconds) * time.Second
+	} else if date, err := http.ParseTime(header); err == nil {
+		wait = date.Sub(now)
+	} else {
+		return 0
+	}
+	return min(max(wait, retryAfterMin), retryAfterMax)
+}
+
+// skewNote tells how far the partner's clock is from ours, if that is far enough to spoil a signature.
+func skewNote(response *http.Response, sent time.Time) string {
+	skew, ok := clockSkew(response, sent)
+	switch {
+	case !ok || skew.Abs() <= clockSkewMax:
+		return ""
+	case skew > 0:
+		return fmt.Sprintf("; this machine's clock is %s behind the partner's", skew)
+	}
+	return fmt.Sprintf("; this machine's clock is %s ahead of the partner's", -skew)
+}
+
+// clockSkew is the partner's clock minus ours, to the second; ok is false if the partner sent no date.
+func clockSkew(response *http.Response, sent time.Time) (skew time.Duration, ok bool) {
+	date, err := http.ParseTime(response.Header.Get("Date"))
+	if err != nil {
+		return 0, false
+	}
+	return date.Sub(sent).Round(time.Second), true
+}
+
+// printable replaces what could move a terminal's cursor or break a line of a log.
+func printable(foreign string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, foreign)
+}
