@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"tieout/extract"
+	"tieout/schema"
+)
+
+func (a *app) doctorCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "doctor",
+		Short: "Check configuration, credentials, clock, ClickHouse and one page of each stream",
+		Long: `Check everything that a run needs, and store nothing.
+
+For each stream one page is asked for: it shows whether the key is accepted, how far the partner's clock is from
+this machine's, and which of the partner's fields feed which column.`,
+		Example: "  tieout doctor",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			config, err := a.configure(needAccounts)
+			if err != nil {
+				return err
+			}
+			d := &doctor{app: a}
+			d.say(nil, "configuration: %d accounts, time zone %s", len(config.Accounts), config.Timezone)
+			d.clickhouse(cmd.Context(), config)
+			clients, err := a.clients(config, extract.NewTransport())
+			if err != nil {
+				return err
+			}
+			for _, c := range clients {
+				d.account(cmd.Context(), c)
+			}
+			return d.verdict()
+		},
+	}
+}
+
+// doctor collects what is wrong.
+type doctor struct {
+	*app
+	failures []error
+	findings int
+}
+
+// say prints one finding: good if there is no error.
+func (d *doctor) say(err error, format string, args ...any) {
+	d.findings++
+	text := fmt.Sprintf(format, args...)
+	if err != nil {
+		d.failures = append(d.failures, err)
+		fmt.Fprintf(d.stdout, "FAIL  %s: %s\n", text, oneLine(err.Error()))
+		return
+	}
+	fmt.Fprintf(d.stdout, "ok    %s\n", text)
+}
+
+// warn prints a finding that a person should look at and that stops nothing.
+func (d *doctor) warn(format string, args ...any) {
+	fmt.Fprintf(d.stdout, "look  "+format+"\n", args...)
+}
+
+func (d *doctor) clickhouse(ctx context.Context, config Config) {
+	w, err := d.open(ctx, config, false)
+	if err != nil {
+		d.say(err, "ClickHouse")
+		return
+	}
+	defer d.closing(w)
+	server, err := w.ServerVersion()
+	if err != nil {
+		d.say(err, "ClickHouse at %s", w.target)
+		return
+	}
+	d.say(nil, "ClickHouse %s at %s", server.Version, w.target)
+	pending, err := schema.Pending(ctx, w, w.target.Database)
+	switch {
+	case err != nil:
+		d.say(err, "schema")
+	case len(pending) > 0:
+		d.warn("schema: %d steps are pending; tieout sync and tieout migrate apply them", len(pending))
+	default:
+		d.say(nil, "schema: up to date")
+	}
+}
+
+// clockSkewLooks is how far the clocks may be apart before a person should know; signatures die after a minute.
+const clockSkewLooks = 5 * time.Second
+
+func (d *doctor) account(ctx context.Context, c client) {
+	for _, resource := range c.resources {
+		stream := c.Account().Stream(resource)
+		page, err := c.Fetch(ctx, resource, "")
+		if err != nil {
+			d.say(err, "%s", stream)
+			if class := schema.ClassOf(err); class == schema.ClassCredentials || class == schema.ClassUnavailable || class == schema.ClassCancelled {
+				return // the other lists of the account would say the same
+			}
+			continue
+		}
+		of := ""
+		if page.Total != nil {
+			of = fmt.Sprintf(" of %d", *page.Total)
+		}
+		d.say(nil, "%s: %d records%s on the first page", stream, page.Items, of)
+		if page.ClockSkew.Abs() > clockSkewLooks {
+			d.warn("%s: the partner's clock differs from this machine's by %s", stream, page.ClockSkew)
+		}
+		d.fields(page)
+	}
+}
+
+// fields tells where the columns came from, which were not found, and what would go to quarantine.
+func (d *doctor) fields(page extract.Page) {
+	var found, missing []string
+	for _, use := range page.Fields {
+		if use.Path == "" {
+			missing = append(missing, use.Column)
+			continue
+		}
+		found = append(found, fmt.Sprintf("%s<-%s", use.Column, use.Path))
+	}
+	if len(found) > 0 {
+		fmt.Fprintf(d.stdout, "      %s\n", strings.Join(found, " "))
+	}
+	if len(missing) > 0 && page.Items > 0 {
+		fmt.Fprintf(d.stdout, "      not on this page: %s\n", strings.Join(missing, " "))
+	}
+	if len(page.Rejected) > 0 {
+		d.warn("%d of %d records would go to quarantine, the first because %s", len(page.Rejected), page.Items, page.Rejected[0].Reason)
+	}
+}
+
+// verdict returns the error that decides the exit code: that of the failures if they agree.
+func (d *doctor) verdict() error {
+	if len(d.failures) == 0 {
+		return nil
+	}
+	class := schema.ClassOf(d.failures[0])
+	for _, failure := range d.failures {
+		if schema.ClassOf(failure) != class {
+			return reportedError{fmt.Errorf("%d of %d findings: %w", len(d.failures), d.findings, errPartial)}
+		}
+	}
+	return reportedError{&schema.Error{Class: class, Err: errors.New("the doctor found a fault")}}
+}

@@ -1,0 +1,175 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+
+	"tieout/checkpoints"
+	"tieout/extract"
+	"tieout/schema"
+	"tieout/sync"
+)
+
+const syncHelp = `Fetch what the partners list and load what is new into ClickHouse, once.
+
+Every stream (a resource of an account) goes on where its last checkpoint is, writes every version of every
+record that it has not stored yet, and ends with the comparison of what is stored with the partner's own count.`
+
+func (a *app) syncCommand() *cobra.Command {
+	var accounts, resources, allow []string
+	var full bool
+	command := &cobra.Command{
+		Use:     "sync",
+		Short:   "Fetch and load once",
+		Long:    syncHelp,
+		Example: "  tieout sync\n  tieout sync --account coinut_main --resource deposits,balances\n  tieout sync --full",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			for _, what := range allow {
+				if what != "unproven" {
+					return usageError{cmd.CommandPath(), fmt.Errorf("--allow %s: only unproven can be allowed", what)}
+				}
+			}
+			config, err := a.configure(needAccounts)
+			if err != nil {
+				return err
+			}
+			clients, err := a.clients(config, extract.NewTransport())
+			if err != nil {
+				return err
+			}
+			if clients, err = selected(clients, accounts, resources); err != nil {
+				return err
+			}
+			w, err := a.open(cmd.Context(), config, false)
+			if err != nil {
+				return err
+			}
+			defer a.closing(w)
+			return a.sync(cmd.Context(), w, clients, syncOptions{full: full, allowUnproven: len(allow) > 0})
+		},
+	}
+	command.Flags().StringSliceVar(&accounts, "account", nil, "only these accounts (default: all)")
+	command.Flags().StringSliceVar(&resources, "resource", nil, "only these resources: deposits, trades, payments, balances (default: all)")
+	command.Flags().BoolVar(&full, "full", false, "read every list from its beginning, whatever the checkpoints say")
+	command.Flags().StringSliceVar(&allow, "allow", nil, "unproven: a stream that is not proven complete is a warning, not exit code 4")
+	return command
+}
+
+// closing closes what was opened; there is nobody left to act on its error.
+func (a *app) closing(w *warehouse) {
+	if err := w.Close(); err != nil {
+		a.log.Warn("closing ClickHouse", "error", err)
+	}
+}
+
+type syncOptions struct{ full, allowUnproven bool }
+
+// sync brings the schema up to date, reads every stream and prints what came of each.
+func (a *app) sync(ctx context.Context, w *warehouse, clients []client, options syncOptions) error {
+	if err := a.migrate(ctx, w); err != nil {
+		return err
+	}
+	var accounts []sync.Account
+	var streams []schema.Stream
+	for _, c := range clients {
+		accounts = append(accounts, c.account())
+		streams = append(streams, c.account().Streams...)
+	}
+	ledger := w.ledger()
+	progress := a.newProgress(streams)
+	r := sync.Run{
+		ID: uuid.NewString(), StartedAt: time.Now().UTC().Truncate(time.Microsecond), Full: options.full,
+		Destination: w.destination(), Checkpoints: ledger, Ledger: ledger,
+		Observer: progress, Log: progress.logger(a),
+	}
+	results := r.Sync(ctx, accounts)
+	progress.close()
+	a.printResults(results)
+	return a.verdict(results, options)
+}
+
+func (a *app) printResults(results []sync.Result) {
+	t := a.newTable("stream", "outcome", "pages", "records", "new versions", "rejected", "waited", "proof")
+	for _, result := range results {
+		counts := result.Counts
+		t.AppendRow([]any{
+			result.Stream, result.Outcome, counts.Pages, counts.Records, counts.Versions, counts.Rejected,
+			counts.LimitWait.Round(100 * time.Millisecond), proof(result.Certificate),
+		})
+	}
+	t.Render()
+}
+
+// proof says in a few words what a certificate shows.
+func proof(certificate checkpoints.Certificate) string {
+	switch {
+	case certificate.Level == "":
+		return "-"
+	case !certificate.Proven():
+		return "unproven"
+	case certificate.Total != nil:
+		return fmt.Sprintf("%s: %d of %d", certificate.Level, certificate.DistinctIDs, *certificate.Total)
+	}
+	return certificate.Level
+}
+
+// verdict turns the results into the error that decides the exit code, and prints a line for each problem. Streams
+// that failed for the same reason, as all of an account do whose key is refused, share one line.
+func (a *app) verdict(results []sync.Result, options syncOptions) error {
+	var failed []sync.Result
+	said := map[string]bool{}
+	unproven := 0
+	for _, result := range results {
+		switch {
+		case result.Err != nil:
+			failed = append(failed, result)
+			if text := "tieout: " + oneLine(strings.TrimSpace(result.Err.Error())); !said[rootText(result.Err)] {
+				said[rootText(result.Err)] = true
+				fmt.Fprintln(a.stderr, text)
+			}
+		case result.Outcome == checkpoints.Unproven && options.allowUnproven:
+			fmt.Fprintf(a.stderr, "warning: %s is not proven complete: %s\n", result.Stream, result.Certificate.Reason)
+		case result.Outcome == checkpoints.Unproven && result.Certificate.Total != nil:
+			unproven++
+			fmt.Fprintf(a.stderr, "tieout: %s is not proven complete: %s\n", result.Stream, result.Certificate.Reason)
+		}
+	}
+	switch {
+	case len(failed) == 0 && unproven == 0:
+		return nil
+	case len(failed) == 0:
+		return reportedError{errPartial}
+	}
+	switch class, same := commonClass(failed); {
+	case same && (class == schema.ClassCancelled || class == schema.ClassUnavailable),
+		same && len(failed) == len(results) && (class == schema.ClassCredentials || class == schema.ClassConfiguration):
+		return reportedError{&schema.Error{Class: class, Err: errors.New("nothing could go on")}}
+	}
+	return reportedError{fmt.Errorf("%d of %d streams: %w", len(failed), len(results), errPartial)}
+}
+
+// rootText is the text of the classified error, without the stream that met it.
+func rootText(err error) string {
+	if classified, ok := errors.AsType[*schema.Error](err); ok {
+		return classified.Error()
+	}
+	return err.Error()
+}
+
+// commonClass returns the class that all failures have, if they have one in common.
+func commonClass(failed []sync.Result) (schema.Class, bool) {
+	class := schema.ClassOf(failed[0].Err)
+	for _, result := range failed {
+		if schema.ClassOf(result.Err) != class {
+			return class, false
+		}
+	}
+	return class, true
+}

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+
+	"tieout/checkpoints"
+	"tieout/schema"
+	"tieout/sync"
+)
+
+// progress shows how far a run is: a bar for each stream on a terminal, a log line now and then elsewhere.
+type progress struct {
+	log     *slog.Logger
+	bars    *mpb.Progress                     // nil unless on a terminal
+	streams map[schema.Stream]*streamProgress // not changed after newProgress
+}
+
+// logEvery is how often a stream says how far it is where there are no bars.
+const logEvery = 10 * time.Second
+
+var _ sync.Observer = (*progress)(nil)
+
+func (a *app) newProgress(streams []schema.Stream) *progress {
+	p := &progress{log: a.log, streams: map[schema.Stream]*streamProgress{}}
+	if isTerminal(a.stderr) {
+		p.bars = mpb.New(mpb.WithOutput(a.stderr), mpb.WithWidth(tableWidth), mpb.WithRefreshRate(200*time.Millisecond))
+	}
+	now := time.Now()
+	for _, stream := range streams {
+		s := &streamProgress{begun: now, logged: now}
+		p.streams[stream] = s
+		if p.bars != nil {
+			s.bar = p.bars.New(0, mpb.BarStyle().Rbound("] "),
+				mpb.PrependDecorators(decor.Name(stream.String(), decor.WCSyncSpaceR)),
+				mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return s.words() })))
+		}
+	}
+	return p
+}
+
+// logger returns the logger to use while the bars are shown: its lines go above them.
+func (p *progress) logger(a *app) *slog.Logger {
+	if p.bars == nil {
+		return a.log
+	}
+	level := slog.LevelError
+	for _, l := range []slog.Level{slog.LevelWarn, slog.LevelInfo, slog.LevelDebug} {
+		if a.log.Enabled(nil, l) { //nolint:staticcheck // our handlers ask the context nothing
+			level = l
+		}
+	}
+	return newLogger(io.Writer(p.bars), level, logFormatText, false)
+}
+
+// Fetched implements sync.Observer.
+func (p *progress) Fetched(stream schema.Stream, counts checkpoints.Counts, pagesLeft int) {
+	s := p.streams[stream]
+	due := s.fetched(counts, pagesLeft)
+	switch {
+	case s.bar != nil:
+		s.bar.SetTotal(int64(counts.Pages)+int64(pagesLeft)+1, false)
+		s.bar.SetCurrent(int64(counts.Pages))
+	case due:
+		p.log.Info("reading", "stream", stream.String(), "progress", s.words())
+	}
+}
+
+// Finished implements sync.Observer.
+func (p *progress) Finished(result sync.Result) {
+	s := p.streams[result.Stream]
+	s.finished(result.Counts, result.Outcome)
+	if s.bar != nil {
+		s.bar.SetTotal(int64(result.Counts.Pages), true)
+		return
+	}
+	p.log.Info("finished", "stream", result.Stream.String(), "outcome", string(result.Outcome), "pages", result.Counts.Pages,
+		"records", result.Counts.Records, "versions", result.Counts.Versions, "rejected", result.Counts.Rejected,
+		"limit_wait_ms", result.Counts.LimitWait.Milliseconds())
+}
+
+// close ends the display.
+func (p *progress) close() {
+	if p.bars != nil {
+		p.bars.Wait()
+	}
+}

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"slices"
+
+	"tieout/checkpoints/tables"
+	"tieout/extract"
+	"tieout/load/clickhouse"
+	"tieout/load/embedded"
+	"tieout/schema"
+	"tieout/sync"
+)
+
+// warehouse is the configured ClickHouse with what we keep in it.
+type warehouse struct {
+	*clickhouse.Connection
+	target clickhouse.Target
+}
+
+// open connects to the configured ClickHouse. With the database as default, statements need not name it.
+func (a *app) open(ctx context.Context, config Config, defaultDatabase bool) (*warehouse, error) {
+	target, err := clickhouse.ParseDSN(config.ClickHouseDSN.Reveal())
+	if err != nil {
+		return nil, err
+	}
+	library := cmp.Or(config.Library, embedded.DefaultLibrary())
+	connection, err := clickhouse.Open(ctx, target, clickhouse.Options{
+		Version:         version,
+		DefaultDatabase: defaultDatabase,
+		Embedded: func(path string) (http.RoundTripper, io.Closer, error) {
+			engine, err := embedded.Open(library, path)
+			if err != nil {
+				return nil, nil, err
+			}
+			return engine.Transport(), engine, nil
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &warehouse{Connection: connection, target: target}, nil
+}
+
+// migrate brings the schema up to date and says so if there was something to do.
+func (a *app) migrate(ctx context.Context, w *warehouse) error {
+	applied, err := schema.Migrate(ctx, w, w.target.Database)
+	if err != nil {
+		return err
+	}
+	for _, migration := range applied {
+		a.log.Info("applied a migration", "migration", migration.Name, "database", w.target.Database)
+	}
+	return nil
+}
+
+func (w *warehouse) destination() *clickhouse.Destination {
+	return clickhouse.NewDestination(w.Connection, w.target.Database)
+}
+
+func (w *warehouse) ledger() *tables.Store { return tables.NewStore(w.Connection, w.target.Database) }
+
+// clients makes a client for each configured account, with the streams to read.
+func (a *app) clients(config Config, transport http.RoundTripper) ([]client, error) {
+	clients := make([]client, 0, len(config.Accounts))
+	for _, account := range config.Accounts {
+		definition := a.catalog[account.Provider]
+		extracted := extract.Account{
+			Name: account.Name, Definition: definition, BaseURL: account.BaseURL,
+			Credentials: account.Credentials, Windows: account.RateLimits,
+		}
+		made, err := extract.NewClient(extracted, transport, a.log)
+		if err != nil {
+			return nil, err
+		}
+		c := client{Client: made, resources: definition.Lists()}
+		if len(account.Resources) > 0 {
+			c.resources = account.Resources
+		}
+		clients = append(clients, c)
+	}
+	return clients, nil
+}
+
+// client is an account with the resources that are read from it.
+type client struct {
+	*extract.Client
+	resources []schema.Resource
+}
+
+func (c client) account() sync.Account {
+	account := sync.Account{Source: c.Client}
+	for _, resource := range c.resources {
+		account.Streams = append(account.Streams, c.Account().Stream(resource))
+	}
+	return account
+}
+
+// selected keeps the accounts and resources that the flags name; empty flags keep all.
+func selected(clients []client, accounts, resources []string) ([]client, error) {
+	var kept []client
+	for _, name := range accounts {
+		if !slices.ContainsFunc(clients, func(c client) bool { return c.Account().Name == name }) {
+			return nil, usageError{"tieout sync", fmt.Errorf("--account %s: TIEOUT_ACCOUNTS lists no such account", name)}
+		}
+	}
+	for _, name := range resources {
+		if _, err := schema.ParseResource(name); err != nil {
+			return nil, usageError{"tieout sync", fmt.Errorf("--resource: %w", err)}
+		}
+	}
+	for _, c := range clients {
+		if len(accounts) > 0 && !slices.Contains(accounts, c.Account().Name) {
+			continue
+		}
+		if len(resources) > 0 {
+			c.resources = slices.DeleteFunc(slices.Clone(c.resources), func(r schema.Resource) bool { return !slices.Contains(resources, string(r)) })
+		}
+		kept = append(kept, c)
+	}
+	return kept, nil
+}
+
+// catalogFacts tells the configuration what the definitions ask of an account.
+type catalogFacts struct{ catalog extract.Catalog }
+
+// Provider implements providerFacts.
+func (f catalogFacts) Provider(name string) (providerNeeds, bool) {
+	definition := f.catalog[name]
+	if definition == nil {
+		return providerNeeds{}, false
+	}
+	return providerNeeds{
+		Credentials: definition.Credentials, HasBaseURL: definition.BaseURL != "", Resources: definition.Lists(),
+	}, true
+}
+
+// Names implements providerFacts.
+func (f catalogFacts) Names() []string { return slices.Sorted(maps.Keys(f.catalog)) }
