@@ -84,8 +84,8 @@ type Certificate struct {
 	Reason      string // why there is no proof
 }
 
-// Proven reports whether the certificate shows that nothing is missing.
-func (c Certificate) Proven() bool { return c.Level != LevelUnproven }
+// Proven reports whether the certificate shows that nothing is missing. One without a level shows nothing.
+func (c Certificate) Proven() bool { return c.Level == LevelC3n || c.Level == LevelSnapshot }
 
 // Ledger holds what runs did.
 type Ledger interface {

@@ -48,6 +48,7 @@ func (m *Memory) Append(ctx context.Context, checkpoint checkpoints.Checkpoint) 
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	checkpoint.WrittenAt = checkpoint.WrittenAt.UTC()
 	m.checkpoints = append(m.checkpoints, checkpoint)
 	return nil
 }

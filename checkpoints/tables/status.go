@@ -42,7 +42,7 @@ FROM (SELECT * FROM %[1]s.sync_runs FINAL ORDER BY started_at DESC LIMIT 1 BY ac
 LEFT JOIN (SELECT account, resource, level, total, distinct_ids, reason FROM %[1]s.sync_certificates FINAL
 	ORDER BY proven_at DESC LIMIT 1 BY account, resource) AS c ON c.account = r.account AND c.resource = r.resource
 LEFT JOIN (SELECT account, resource, toNullable(max(proven_at)) AS proven_at FROM %[1]s.sync_certificates FINAL
-	WHERE level != 'unproven' GROUP BY account, resource) AS p ON p.account = r.account AND p.resource = r.resource
+	WHERE level IN ('C3n', 'snapshot') GROUP BY account, resource) AS p ON p.account = r.account AND p.resource = r.resource
 LEFT JOIN (SELECT account, resource, count() AS rejected FROM %[1]s.rejected_records FINAL
 	GROUP BY account, resource) AS q ON q.account = r.account AND q.resource = r.resource
 LEFT JOIN (SELECT account, resource, position, toNullable(written_at) AS written_at FROM %[1]s.sync_checkpoints

@@ -1,0 +1,89 @@
+package tables_test
+
+import (
+	"context"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"tieout/checkpoints"
+	"tieout/checkpoints/checkpointstest"
+	"tieout/checkpoints/tables"
+	"tieout/load/clickhouse"
+	"tieout/load/embedded/embeddedtest"
+	"tieout/schema"
+)
+
+func TestMain(m *testing.M) { os.Exit(embeddedtest.Main(m)) }
+
+func TestTables(t *testing.T) { suite(t, embeddedtest.Connect(t)) }
+
+// TestTablesServer runs the suite against the servers that TIEOUT_TEST_CLICKHOUSE_DSN names, separated by spaces.
+func TestTablesServer(t *testing.T) {
+	texts := strings.Fields(os.Getenv("TIEOUT_TEST_CLICKHOUSE_DSN"))
+	if len(texts) == 0 {
+		t.Skip("TIEOUT_TEST_CLICKHOUSE_DSN names no server")
+	}
+	for _, text := range texts {
+		target, err := clickhouse.ParseDSN(text)
+		must(t, err)
+		t.Run(target.Protocol.String(), func(t *testing.T) {
+			connection, err := clickhouse.Open(t.Context(), target, clickhouse.Options{Version: "test"})
+			must(t, err)
+			defer connection.Close()
+			suite(t, connection)
+		})
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func suite(t *testing.T, conn driver.Conn) {
+	t.Run("store", func(t *testing.T) {
+		checkpointstest.Suite(t, func(t *testing.T) checkpoints.Store {
+			store, _ := newStore(t, conn)
+			return store
+		})
+	})
+	t.Run("run", func(t *testing.T) { testRun(t, conn) })
+	t.Run("certificate", func(t *testing.T) { testCertificate(t, conn) })
+	t.Run("status of nothing", func(t *testing.T) { testStatusOfNothing(t, conn) })
+	t.Run("status", func(t *testing.T) { testStatus(t, conn) })
+	t.Run("status of a killed run", func(t *testing.T) { testStatusOfKilledRun(t, conn) })
+	t.Run("status of quarantine", func(t *testing.T) { testStatusOfQuarantine(t, conn) })
+	t.Run("not migrated", func(t *testing.T) { testNotMigrated(t, conn) })
+}
+
+// newStore returns a store on a database of its own, and the name of that.
+func newStore(t *testing.T, conn driver.Conn) (*tables.Store, string) {
+	t.Helper()
+	database := embeddedtest.Database(t, conn)
+	_, err := schema.Migrate(t.Context(), conn, database)
+	must(t, err)
+	return tables.NewStore(&clickhouse.Connection{Conn: conn}, database), database
+}
+
+// testNotMigrated: each ability reports which stream it was about, and keeps the class that its connection gave.
+func testNotMigrated(t *testing.T, conn driver.Conn) {
+	store := tables.NewStore(&clickhouse.Connection{Conn: conn}, embeddedtest.Database(t, conn))
+	ctx, stream := context.WithoutCancel(t.Context()), streamOf("kuna_main", schema.Deposits)
+	_, latest := store.Latest(ctx, stream)
+	_, status := store.Status(ctx)
+	for name, err := range map[string]error{
+		"latest": latest, "append": store.Append(ctx, checkpoints.Checkpoint{Stream: stream, WrittenAt: evening}),
+		"run":         store.RecordRun(ctx, checkpoints.StreamRun{Stream: stream, StartedAt: evening}),
+		"certificate": store.RecordCertificate(ctx, checkpoints.Certificate{Stream: stream, ProvenAt: evening}),
+		"status":      status,
+	} {
+		if schema.ClassOf(err) != schema.ClassConfiguration || name != "status" && !strings.Contains(err.Error(), "kuna_main/deposits") {
+			t.Errorf("%s: class %s of %v", name, schema.ClassOf(err), err)
+		}
+	}
+}
