@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -212,19 +213,21 @@ func (c *Client) unreachable(err error) *refusal {
 	}
 	return &refusal{
 		class: schema.ClassTransient, exhausted: schema.ClassUnavailable,
-		cause: fmt.Errorf("%s is not reachable: %s", c.base.Host, c.redact(err.Error())),
+		cause: fmt.Errorf("%s is not reachable: %s", c.base.Host, printable(c.redact(err.Error()))),
 	}
 }
 
-// redact takes the account's credentials out of a text that the other side has had a hand in, the longest first:
-// one may be the beginning of another.
+// redact takes the account's credentials out of a text that the other side has had a hand in, as they are and as
+// Go quotes them, the longest first: one may be the beginning of another.
 func (c *Client) redact(text string) string {
 	secrets := slices.SortedFunc(maps.Values(c.account.Credentials), func(a, b schema.Secret) int {
 		return cmp.Compare(len(b.Reveal()), len(a.Reveal()))
 	})
 	for _, secret := range secrets {
 		if !secret.IsZero() {
+			quoted := strconv.Quote(secret.Reveal())
 			text = strings.ReplaceAll(text, secret.Reveal(), secret.String())
+			text = strings.ReplaceAll(text, quoted[1:len(quoted)-1], secret.String())
 		}
 	}
 	return text

@@ -1,0 +1,146 @@
+package extract
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+// fuzzPaths are looked up together: some begin like others, some end inside of others.
+var fuzzPaths = []string{"a", "a.b", "a.b.c", "b", "data.list", "data.total", "status", "é", "a.é"}
+
+// halfSurrogate finds escapes on which encoding/json is more lenient than we are.
+var halfSurrogate = regexp.MustCompile(`\\u[dD][89abAB]`)
+
+// FuzzFinder compares gate, finder, elements and canonical form with the plain way: encoding/json into maps.
+func FuzzFinder(f *testing.F) {
+	for _, document := range []string{
+		`{"a":{"b":{"c":1}},"b":[1,2],"status":"OK"}`, `{"data":{"list":[{"id":1},null],"total":"7"}}`, `{"a":1,"\u0061":2}`,
+		`[{"a":1}]`, `{"a":{"b":null}}`, ` { "a" : { "b" : "x" } } `, `{"é":1,"a":{"\u00e9":2}}`, `{}{}`, `{"a":`, "\"\xff\"", nested(33, "{}"), nested(32, ""),
+	} {
+		f.Add([]byte(document))
+	}
+	f.Fuzz(func(t *testing.T, document []byte) {
+		if halfSurrogate.Match(document) {
+			return
+		}
+		err := checkDocument(document)
+		if wrong := naiveCheck(document); (err == nil) != (wrong == nil) {
+			t.Fatalf("%q: the gate says %v, the reference %v", document, err, wrong)
+		}
+		if err != nil {
+			return
+		}
+		var whole any
+		decodeNumbers(t, string(document), &whole)
+		var paths finder
+		for _, path := range fuzzPaths {
+			paths.add(path)
+		}
+		found, err := paths.find(document, nil)
+		if err != nil {
+			t.Fatalf("%q: %v", document, err)
+		}
+		for i, path := range fuzzPaths {
+			var got any
+			if found[i] != nil {
+				decodeNumbers(t, string(found[i]), &got)
+			}
+			if want := naiveFind(whole, path); !reflect.DeepEqual(got, want) {
+				t.Fatalf("%q: at %s stands %v, want %v", document, path, got, want)
+			}
+			if list, isList := got.([]any); isList {
+				compareElements(t, found[i], list)
+			}
+		}
+		form, err := canonical(nil, document)
+		if err != nil {
+			t.Fatalf("%q has no canonical form: %v", document, err)
+		}
+		var back any
+		decodeNumbers(t, string(form), &back)
+		if !reflect.DeepEqual(back, whole) {
+			t.Fatalf("%q became %q", document, form)
+		}
+	})
+}
+
+func compareElements(t *testing.T, array []byte, want []any) {
+	t.Helper()
+	all, err := elements(array)
+	if err != nil || len(all) != len(want) {
+		t.Fatalf("%q has %d elements (%v), want %d", array, len(all), err, len(want))
+	}
+	for i, element := range all {
+		var got any
+		decodeNumbers(t, string(element), &got)
+		if !reflect.DeepEqual(got, want[i]) {
+			t.Fatalf("element %d of %q is %v, want %v", i, array, got, want[i])
+		}
+	}
+}
+
+// naiveFind walks the decoded document name by name.
+func naiveFind(value any, path string) any {
+	for _, name := range strings.Split(path, ".") {
+		object, ok := value.(map[string]any)
+		if !ok {
+			return nil
+		}
+		value = object[name]
+	}
+	return value
+}
+
+// naiveCheck is the gate as its comment promises it, written with encoding/json.
+func naiveCheck(document []byte) error {
+	if !utf8.Valid(document) {
+		return errors.New("not UTF-8")
+	}
+	if !json.Valid(document) {
+		return errors.New("not JSON, or not one value")
+	}
+	decoder := json.NewDecoder(bytes.NewReader(document))
+	decoder.UseNumber()
+	return naiveValue(decoder, 1)
+}
+
+func naiveValue(decoder *json.Decoder, depth int) error {
+	token, err := decoder.Token()
+	if err != nil {
+		return err
+	}
+	open, isDelim := token.(json.Delim)
+	if !isDelim {
+		return nil
+	}
+	if depth > 32 {
+		return errors.New("too deep")
+	}
+	names := map[string]bool{}
+	for decoder.More() {
+		if open == '{' {
+			name, err := decoder.Token()
+			if err != nil {
+				return err
+			}
+			if names[name.(string)] {
+				return errors.New("name twice")
+			}
+			names[name.(string)] = true
+		}
+		if err := naiveValue(decoder, depth+1); err != nil {
+			return err
+		}
+	}
+	if _, err := decoder.Token(); err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	return nil
+}
