@@ -86,7 +86,7 @@ func variableDefault(name string) (string, bool) {
 	return "", false
 }
 
-// accountSuffixes returns what follows an account's prefix in the names of its variables: PROVIDER, API_KEY …
+// accountSuffixes returns what follows an account's prefix in the names of its variables: PROVIDER, API_KEY and so on.
 func accountSuffixes() []string {
 	var suffixes []string
 	for _, v := range variables {

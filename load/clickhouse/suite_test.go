@@ -378,6 +378,7 @@ func testNestedStatements(t *testing.T, conn driver.Conn) {
 			t.Errorf("5 came back as %d", got)
 		}
 	}
+	must(t, rows.Err())
 }
 
 func testCancelledContext(t *testing.T, conn driver.Conn) {

@@ -167,7 +167,7 @@ func TestClose(t *testing.T) {
 			}
 		})
 	}
-	time.Sleep(20 * time.Millisecond)
+	time.Sleep(20 * time.Millisecond) //nolint:forbidigo // the engine is real, and so is its time
 	for range 4 {
 		group.Go(func() {
 			if err := engine.Close(); err != nil {
@@ -199,7 +199,7 @@ func TestCloseWaitsForTheStatement(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	left := make(chan error)
 	go func() { left <- conn.Exec(ctx, "SELECT sleep(0.5)") }()
-	time.Sleep(100 * time.Millisecond)
+	time.Sleep(100 * time.Millisecond) //nolint:forbidigo // the engine is real, and so is its time
 	cancel()
 	start := time.Now()
 	if err := <-left; !errors.Is(err, context.Canceled) {

@@ -33,7 +33,7 @@ func holderOf(path string) (holder string, held bool) {
 	if err != nil {
 		return "", false // never opened before; and what cannot be read is reported by the engine
 	}
-	defer status.Close()
+	defer func() { _ = status.Close() }() // it was only read
 	if err := syscall.Flock(int(status.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); !errors.Is(err, syscall.EWOULDBLOCK) {
 		return "", false // closing the file gives the lock back
 	}

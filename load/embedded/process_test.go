@@ -133,7 +133,7 @@ func roleHold(engine *embedded.Engine) error {
 	if err := roleWrite(engine); err != nil {
 		return err
 	}
-	time.Sleep(time.Minute)
+	time.Sleep(time.Minute) //nolint:forbidigo // until somebody kills this process
 	return errors.New("nobody ended it")
 }
 
@@ -147,7 +147,7 @@ func roleRecover(engine *embedded.Engine) error {
 		func() {
 			defer func() { _ = recover() }()
 			var nothing *int
-			*nothing = 1
+			*nothing = 1 //nolint:govet // the fault is what is tested
 		}()
 	}
 	say("recovered")
@@ -158,7 +158,7 @@ func roleRecover(engine *embedded.Engine) error {
 			_ = n
 		}
 	}()
-	time.Sleep(50 * time.Millisecond)
+	time.Sleep(50 * time.Millisecond) //nolint:forbidigo // so that the other goroutine runs
 	runtime.GC()
 	stopped.Store(true)
 	say("interrupted")
@@ -189,7 +189,7 @@ func roleFillThePipe(engine *embedded.Engine) error {
 	runtime.LockOSThread()
 	for range 1000 {
 		say(strings.Repeat("x", 1000))
-		time.Sleep(time.Millisecond)
+		time.Sleep(time.Millisecond) //nolint:forbidigo // until the reader of the pipe is gone
 	}
 	return errors.New("the pipe took it all")
 }

@@ -136,7 +136,7 @@ func (s *session) hello() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }() // frees memory and cannot fail
 	version, err := io.ReadAll(rows)
 	if err != nil {
 		return nil, fmt.Errorf("read the engine's version: %w", err)
