@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -26,28 +25,50 @@ const (
 	coinutPageSizeMax     = 100
 )
 
+// coinutLists are the lists with their detail pages.
+var coinutLists = map[schema.Resource]struct{ list, detail string }{
+	schema.Deposits: {"/deposit/list", "/deposit/detail"},
+	schema.Trades:   {"/trade/list", "/trade/detail"},
+	schema.Payments: {"/payment/list", "/payment/detail"},
+}
+
 // coinutHealth is neither signed nor limited.
 const coinutHealth = "/health"
 
 // coinutDialect is the Coinut Partner Ramp in its new generation (camelCase, HTTP 200 or 422).
 func coinutDialect() dialect {
-	return dialect{
+	d := dialect{
 		limits: []Limit{{Requests: 100, Per: time.Minute}}, // documented by the partner's overview page
 		words: lexicon{
-			depositDone: "CONFIRMED",
-			tradeDone:   "SETTLED",
-			tradeOpen:   "CREATED",
-			paymentDone: "CONFIRMED",
 			// Words of the status filters: documented. Their shares are ours.
-			deposits: []share{{"CONFIRMED", 92}, {"RECEIVED", 3}, {"ACTION_REQUIRED", 3}, {"REJECTED", 2}},
-			trades:   []share{{"SETTLED", 95}, {"CREATED", 3}, {"CANCELED", 2}},
-			// Of payments only CONFIRMED is known; PROCESSING is made up, for a client must live with a word
-			// that it does not know.
-			paid: []share{{"CONFIRMED", 95}, {"PROCESSING", 5}},
+			deposits: []word{
+				{"CONFIRMED", 92, schema.StatusCompleted, moves},
+				{"RECEIVED", 3, schema.StatusPending, nothing},
+				{"ACTION_REQUIRED", 3, schema.StatusPending, nothing},
+				{"REJECTED", 2, schema.StatusFailed, nothing},
+			},
+			trades: []word{
+				{"SETTLED", 95, schema.StatusCompleted, moves},
+				{"CREATED", 3, schema.StatusPending, locks},
+				{"CANCELED", 2, schema.StatusCancelled, nothing},
+			},
+			// Of payments only CONFIRMED is known, and not whether it is final; PROCESSING is made up, for a client
+			// must live with a word that it does not know.
+			payments: []word{
+				{"CONFIRMED", 95, schema.StatusUnknown, moves},
+				{"PROCESSING", 5, schema.StatusUnknown, moves},
+			},
 		},
+		pages:   pageSizes{coinutPageSizeDefault, coinutPageSizeMax, OversizeRefuse},
+		schemes: map[string]credentials{"": {secret: true}, SchemeSigned: {secret: true}},
+		listOf:  func(f fact) string { return coinutLists[resourceOf(f)].list },
 		render:  renderCoinut,
 		handler: newCoinut,
 	}
+	for resource, paths := range coinutLists {
+		d.lists = append(d.lists, listing{paths.list, []schema.Resource{resource}})
+	}
+	return d
 }
 
 // coinut answers for the partner. It asks in this order: who, how often, for what.
@@ -69,14 +90,12 @@ type coinutFailure struct {
 func newCoinut(s *Sandbox) http.Handler {
 	c := &coinut{sandbox: s}
 	c.routes = map[string]coinutRoute{
-		"/deposit/list":   c.list(schema.Deposits),
-		"/deposit/detail": c.detail(schema.Deposits),
-		"/trade/list":     c.list(schema.Trades),
-		"/trade/detail":   c.detail(schema.Trades),
-		"/payment/list":   c.list(schema.Payments),
-		"/payment/detail": c.detail(schema.Payments),
-		"/balance":        c.balance,
-		coinutHealth:      func(url.Values) ([]byte, *coinutFailure) { return []byte(`{}`), nil },
+		"/balance":   c.balance,
+		coinutHealth: func(url.Values) ([]byte, *coinutFailure) { return []byte(`{}`), nil },
+	}
+	for resource, paths := range coinutLists {
+		c.routes[paths.list] = c.list(resource)
+		c.routes[paths.detail] = c.detail(paths.list)
 	}
 	return c
 }
@@ -85,11 +104,7 @@ func newCoinut(s *Sandbox) http.Handler {
 func (c *coinut) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	data, failure := c.answer(w, r)
 	if failure != nil {
-		body, err := json.Marshal(failure)
-		if err != nil {
-			panic(err) // two strings
-		}
-		send(w, failure.code, body)
+		send(w, failure.code, mustJSON(failure))
 		return
 	}
 	send(w, http.StatusOK, []byte(`{"status":"`+coinutSuccess+`","data":`), data, []byte(`}`))
@@ -125,27 +140,12 @@ func (c *coinut) admit(w http.ResponseWriter, r *http.Request) *coinutFailure {
 	if failure != nil {
 		return failure
 	}
-	wait, ok := member.limiter.admit(c.sandbox.now())
+	wait, ok := c.sandbox.admit(member, r)
 	if ok {
 		return nil
 	}
-	c.sandbox.counters.add(r.URL.Path, Count{Refused: 1})
 	w.Header().Set("Retry-After", strconv.Itoa(wholeSeconds(wait)))
 	return &coinutFailure{http.StatusTooManyRequests, coinutFailed, "the rate limit is reached"}
-}
-
-// send answers with JSON that is ready in parts. A client that has gone is its own loss.
-func send(w http.ResponseWriter, code int, parts ...[]byte) {
-	length := 0
-	for _, part := range parts {
-		length += len(part)
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Content-Length", strconv.Itoa(length))
-	w.WriteHeader(code)
-	for _, part := range parts {
-		_, _ = w.Write(part)
-	}
 }
 
 func coinutInvalid(format string, arguments ...any) *coinutFailure {
@@ -156,13 +156,17 @@ func coinutInvalid(format string, arguments ...any) *coinutFailure {
 // by the partner's overview page, the second is not. A parameter that it does not know is ignored.
 func (c *coinut) list(resource schema.Resource) coinutRoute {
 	return func(query url.Values) ([]byte, *coinutFailure) {
-		number, failure := coinutNumber(query, "pageNum", 1, 0)
+		number, failure := coinutNumber(query, "pageNum", 1)
 		if failure != nil {
 			return nil, failure
 		}
-		size, failure := coinutNumber(query, "pageSize", coinutPageSizeDefault, coinutPageSizeMax)
+		asked, failure := coinutNumber(query, "pageSize", c.sandbox.pages.otherwise)
 		if failure != nil {
 			return nil, failure
+		}
+		size, fits := c.sandbox.pages.fit(asked)
+		if !fits {
+			return nil, coinutInvalid("pageSize must not exceed %d", size)
 		}
 		chosen := filter{status: query.Get("status")}
 		if chosen.status != "" && !c.sandbox.world.hasStatus(resource, chosen.status) {
@@ -171,13 +175,13 @@ func (c *coinut) list(resource schema.Resource) coinutRoute {
 		if resource == schema.Deposits {
 			chosen.customer = query.Get("customerId")
 		}
-		items, total := c.sandbox.world.page(resource, chosen, (number-1)*size, size)
-		return coinutPage(items, number, size, total), nil
+		items, total := c.sandbox.world.page(coinutLists[resource].list, chosen, (number-1)*size, size)
+		return fmt.Appendf(nil, `{"list":%s,"pageNum":%d,"pageSize":%d,"total":%d}`, joined(items), number, size, total), nil
 	}
 }
 
-// coinutNumber reads a parameter from 1 to limit; limit 0 means any that fits into 31 bits.
-func coinutNumber(query url.Values, name string, otherwise, limit int) (int, *coinutFailure) {
+// coinutNumber reads a parameter from 1 to any that fits into 31 bits.
+func coinutNumber(query url.Values, name string, otherwise int) (int, *coinutFailure) {
 	if !query.Has(name) {
 		return otherwise, nil
 	}
@@ -185,35 +189,15 @@ func coinutNumber(query url.Values, name string, otherwise, limit int) (int, *co
 	if err != nil || number < 1 {
 		return 0, coinutInvalid("%s must be a number from 1", name)
 	}
-	if limit > 0 && number > uint64(limit) {
-		return 0, coinutInvalid("%s must not exceed %d", name, limit)
-	}
 	return int(number), nil
 }
 
-// coinutPage puts items that are JSON already into an envelope: nothing is encoded twice.
-func coinutPage(items [][]byte, number, size, total int) []byte {
-	const envelopeBytes = 128
-	bytes := envelopeBytes
-	for _, item := range items {
-		bytes += len(item) + 1
-	}
-	page := append(make([]byte, 0, bytes), `{"list":[`...)
-	for i, item := range items {
-		if i > 0 {
-			page = append(page, ',')
-		}
-		page = append(page, item...)
-	}
-	return fmt.Appendf(page, `],"pageNum":%d,"pageSize":%d,"total":%d}`, number, size, total)
-}
-
-func (c *coinut) detail(resource schema.Resource) coinutRoute {
+func (c *coinut) detail(list string) coinutRoute {
 	return func(query url.Values) ([]byte, *coinutFailure) {
 		if !query.Has("id") {
 			return nil, coinutInvalid("id is missing")
 		}
-		item := c.sandbox.world.item(resource, query.Get("id"))
+		item := c.sandbox.world.item(list, query.Get("id"))
 		if item == nil {
 			return nil, coinutInvalid("there is no such record")
 		}

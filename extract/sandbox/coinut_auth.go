@@ -5,9 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
-	"mime"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -18,9 +16,6 @@ const (
 	coinutTimestampAge = 60 * time.Second
 	coinutNonceLife    = 2 * coinutTimestampAge
 )
-
-// bodyBytesMax bounds how much of a request is read: nothing that the sandbox serves needs a body.
-const bodyBytesMax = 1 << 20
 
 func coinutRefusal(message string) *coinutFailure {
 	return &coinutFailure{http.StatusUnauthorized, coinutUnauthorised, message}
@@ -34,7 +29,7 @@ func (c *coinut) authenticate(r *http.Request) (*member, *coinutFailure) {
 			return nil, coinutRefusal("header " + name + " is missing")
 		}
 	}
-	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
+	if !isJSON(r) {
 		return nil, coinutInvalid("header Content-Type must be application/json")
 	}
 	member := c.sandbox.members[r.Header.Get("X-API-Key")]
@@ -42,12 +37,12 @@ func (c *coinut) authenticate(r *http.Request) (*member, *coinutFailure) {
 		return nil, coinutRefusal("the API key is unknown")
 	}
 	now := c.sandbox.now()
-	if failure := coinutJudgeTimestamp(r.Header.Get("X-Timestamp"), now); failure != nil {
-		return nil, failure
+	if reason := judgeSeconds(r.Header.Get("X-Timestamp"), now, coinutTimestampAge); reason != "" {
+		return nil, coinutRefusal(reason)
 	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, bodyBytesMax+1))
-	if err != nil || len(body) > bodyBytesMax {
-		return nil, coinutInvalid("the body cannot be read or is too long")
+	body, err := bodyOf(r)
+	if err != nil {
+		return nil, coinutInvalid("%v", err)
 	}
 	if !hmac.Equal([]byte(r.Header.Get("X-Signature")), coinutSignature(r, body, member.Secret)) {
 		return nil, coinutRefusal("the signature does not match")
@@ -58,28 +53,10 @@ func (c *coinut) authenticate(r *http.Request) (*member, *coinutFailure) {
 	return member, nil
 }
 
-func coinutJudgeTimestamp(text string, now time.Time) *coinutFailure {
-	seconds, err := strconv.ParseUint(text, 10, 40)
-	if err != nil {
-		return coinutRefusal("the timestamp is not in Unix seconds")
-	}
-	switch age := now.Sub(time.Unix(int64(seconds), 0)); {
-	case age > coinutTimestampAge:
-		return coinutRefusal("the timestamp is too old")
-	case age < -coinutTimestampAge:
-		return coinutRefusal("the timestamp lies in the future")
-	}
-	return nil
-}
-
 // coinutSignature is what the request must carry (facts: documented by the partner's authentication page): seven
 // lines, of which query and body hash may be empty, all as they were sent.
 func coinutSignature(r *http.Request, body []byte, secret string) []byte {
-	target := r.RequestURI
-	if !strings.HasPrefix(target, "/") {
-		target = r.URL.RequestURI()
-	}
-	path, query, _ := strings.Cut(target, "?")
+	path, query := targetOf(r)
 	bodyHash := ""
 	if len(body) > 0 {
 		sum := sha256.Sum256(body)

@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"encoding/json"
 	"hash/fnv"
 	"io"
 	"strings"
@@ -153,23 +152,6 @@ func renderCoinut(f fact) []byte {
 		item = coinutPaymentOf(f)
 	}
 	return mustJSON(item)
-}
-
-// mustJSON encodes structs of strings and numbers, which cannot fail.
-func mustJSON(value any) []byte {
-	text, err := json.Marshal(value)
-	if err != nil {
-		panic(err)
-	}
-	return text
-}
-
-// filled is the text, or null if there is none.
-func filled(text string) *string {
-	if text == "" {
-		return nil
-	}
-	return &text
 }
 
 // coinutMadeUp gives a thing of a customer the same identifier and number in every deposit.

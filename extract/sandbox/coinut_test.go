@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -17,39 +16,11 @@ import (
 	"tieout/extract/sandbox"
 )
 
-// vector is a signature that two independent implementations agree on.
-type vector struct {
-	Name, Method, Host, Path, Query, Body, Timestamp, Key, Secret string
-	Headers                                                       map[string]string
-	Options                                                       map[string]any // not nil: a variant
-}
-
-func coinutVectors(t *testing.T) []vector {
-	t.Helper()
-	text, err := os.ReadFile("../testdata/signing.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := decode[struct {
-		Schemes []struct {
-			Scheme  string
-			Vectors []vector
-		}
-	}](t, text)
-	for _, scheme := range file.Schemes {
-		if scheme.Scheme == "coinut" {
-			return scheme.Vectors
-		}
-	}
-	t.Fatal("no vectors of coinut")
-	return nil
-}
-
 // TestSigningVectors asks the sandbox itself: what is signed as the partner documents is let in, whatever comes
 // after that, and the two undocumented variants are not.
 func TestSigningVectors(t *testing.T) {
 	accepted := 0
-	for _, v := range coinutVectors(t) {
+	for _, v := range vectors(t, "coinut") {
 		t.Run(v.Name, func(t *testing.T) {
 			seconds, err := strconv.ParseInt(v.Timestamp, 10, 64)
 			if err != nil {

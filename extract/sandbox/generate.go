@@ -9,33 +9,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/shopspring/decimal"
-
-	"tieout/schema"
 )
-
-// lexicon is what a partner calls the stages of its records, and how often a generated record is in each.
-type lexicon struct {
-	depositDone            string // counts in the balance
-	tradeDone, tradeOpen   string // moved the balance; locks what it will take
-	paymentDone            string
-	deposits, trades, paid []share
-}
-
-// share is a status word and its part of all records in per cent; the shares of one kind add up to 100.
-type share struct {
-	word    string
-	percent int
-}
-
-func (l lexicon) of(resource schema.Resource) []share {
-	switch resource {
-	case schema.Deposits:
-		return l.deposits
-	case schema.Trades:
-		return l.trades
-	}
-	return l.paid
-}
 
 // How the generated business runs. Nearly every deposit is traded and paid out, as a ramp's are; the few that are
 // not give reconciliation something to find.
@@ -140,22 +114,29 @@ func (g *generator) openFor(deposits int) {
 
 // aftermath makes the trade and the payment that follow a deposit, as far as they happen before until.
 func (g *generator) aftermath(deposit *Deposit, until time.Time) []fact {
-	if deposit.Status != g.words.depositDone || !g.chance(tradedPercent) {
+	if deposit.Status != g.words.deposits[0].text || !g.chance(tradedPercent) {
 		return nil
+	}
+	if !g.words.hasTrades() {
+		paid := deposit.CreatedAt.Add(paidDelayMin + g.within(paidDelayMax-paidDelayMin))
+		if !paid.Before(until) {
+			return nil
+		}
+		return []fact{g.payout(deposit, paid, g.word(g.words.payments).text)}
 	}
 	traded := deposit.CreatedAt.Add(tradeDelayMin + g.within(tradeDelayMax-tradeDelayMin))
 	if !traded.Before(until) {
 		return nil
 	}
-	trade := g.trade(deposit, traded, g.word(g.words.trades))
-	if trade.Status != g.words.tradeDone || !g.chance(paidPercent) {
+	trade := g.trade(deposit, traded, g.word(g.words.trades).text)
+	if trade.Status != g.words.trades[0].text || !g.chance(paidPercent) {
 		return []fact{trade}
 	}
 	paid := trade.CreatedAt.Add(paidDelayMin + g.within(paidDelayMax-paidDelayMin))
 	if !paid.Before(until) {
 		return []fact{trade}
 	}
-	return []fact{trade, g.payment(trade, paid, g.word(g.words.paid))}
+	return []fact{trade, g.payment(trade, paid, g.word(g.words.payments).text)}
 }
 
 func (g *generator) deposit(at time.Time, status string) *Deposit {
@@ -260,6 +241,28 @@ func (g *generator) payment(t *Trade, at time.Time, status string) *Payment {
 	}
 }
 
+// payout pays out what a deposit brought in, or a part of it, in the same currency: the business of a partner
+// without trades. The charge is part of what is deducted.
+func (g *generator) payout(d *Deposit, at time.Time, status string) *Payment {
+	c := currencyFor[d.Currency]
+	deducted := d.Amount
+	if g.chance(paidPartPercent) {
+		deducted = deducted.Mul(decimal.New(5, -1)).Truncate(c.digits)
+	}
+	charge := decimal.New(g.random.Int64N(chargeCentsMax), -2).Mul(c.perUSD).Truncate(c.digits)
+	return &Payment{
+		Record:           g.record(at, status),
+		DepositID:        d.ID,
+		DeductCurrency:   c.code,
+		DeductAmount:     deducted,
+		ReceivedCurrency: c.code,
+		ReceivedAmount:   deducted.Sub(charge),
+		Rate:             one,
+		BankCharge:       charge,
+		Reference:        fmt.Sprintf("PAYOUT-%07d", g.number),
+	}
+}
+
 func (g *generator) record(at time.Time, status string) Record {
 	return Record{ID: g.uuid(), Status: status, CreatedAt: at.UTC().Truncate(time.Second)}
 }
@@ -271,15 +274,15 @@ func (g *generator) within(limit time.Duration) time.Duration {
 	return time.Duration(g.random.Int64N(max(1, int64(limit))))
 }
 
-func (g *generator) word(shares []share) string {
+func (g *generator) word(words []word) word {
 	left := g.random.IntN(100)
-	for _, s := range shares {
-		if left < s.percent {
-			return s.word
+	for _, w := range words {
+		if left < w.percent {
+			return w
 		}
-		left -= s.percent
+		left -= w.percent
 	}
-	return shares[0].word
+	return words[0]
 }
 
 // uuid returns a version 4 UUID out of the seed.

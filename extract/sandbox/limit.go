@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"sort"
 	"sync"
 	"time"
 )
@@ -63,6 +64,50 @@ func (w *window) note(now time.Time) {
 	w.let[w.oldest] = now
 	w.oldest = (w.oldest + 1) % len(w.let)
 	w.entries = min(w.entries+1, len(w.let))
+}
+
+// headroom is what is left of the limit that is nearest to its end.
+type headroom struct {
+	limit, remaining int
+	reset            time.Time // when a further request has room
+}
+
+// headroom returns false if there is no limit.
+func (l *limiter) headroom(now time.Time) (least headroom, limited bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := range l.windows {
+		w := &l.windows[i]
+		here := headroom{len(w.let), len(w.let) - w.used(now), now}
+		if w.entries > 0 {
+			here.reset = later(now, w.at(w.entries-w.used(now)).Add(w.per))
+		}
+		fewer := here.remaining - least.remaining
+		if i == 0 || fewer < 0 || (fewer == 0 && here.reset.After(least.reset)) {
+			least = here
+		}
+	}
+	return least, len(l.windows) > 0
+}
+
+// at is the instant of the i-th request that is remembered, the oldest first; behind the last one it is the
+// oldest again.
+func (w *window) at(i int) time.Time {
+	begin := (w.oldest - w.entries + len(w.let)) % len(w.let)
+	return w.let[(begin+i%w.entries)%len(w.let)]
+}
+
+// used is how many requests still fill the window.
+func (w *window) used(now time.Time) int {
+	gone := sort.Search(w.entries, func(i int) bool { return w.at(i).Add(w.per).After(now) })
+	return w.entries - gone
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 // wholeSeconds rounds a wait up, as Retry-After is in seconds: who obeys it is let through.

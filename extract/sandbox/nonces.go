@@ -38,3 +38,21 @@ func (n *nonces) use(nonce string, now time.Time, life time.Duration) bool {
 	n.current[id] = struct{}{}
 	return true
 }
+
+// risingNonce remembers the highest nonce of a key, for partners who take only higher ones. It never forgets: a
+// client that has once been ahead of its time must stay there.
+type risingNonce struct {
+	mu   sync.Mutex // guards last
+	last uint64
+}
+
+// use takes a nonce that is higher than every one before it.
+func (n *risingNonce) use(nonce uint64) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if nonce <= n.last {
+		return false
+	}
+	n.last = nonce
+	return true
+}

@@ -6,8 +6,8 @@
 // something that our own code cannot have bent.
 //
 // What every partner needs is in sandbox.go (the handler), world.go, table.go, generate.go and truth.go (the
-// data), limit.go, nonces.go, faults.go, counters.go and transport.go. Each partner's dialect is a file of its
-// own: coinut.go with its coinut_*.go.
+// data), request.go, limit.go, nonces.go, faults.go, counters.go and transport.go. What distinguishes one partner
+// from another is a dialect, in files of its own: coinut.go with its coinut_*.go, and so on; dialect.go lists them.
 package sandbox
 
 import (
@@ -22,12 +22,12 @@ import (
 // Options says which partner a Sandbox plays, with which data and for whom. The zero value is a Coinut with a
 // thousand deposits in the year 2025 and one account.
 type Options struct {
-	// Partner is the dialect to speak; empty: "coinut", the only one so far.
+	// Partner is who to play, one of Partners; empty: "coinut".
 	Partner string
 	// Seed chooses the data: the same seed, span and Records give the same bytes. Zero is a seed like any other.
 	Seed uint64
 	// Records is about how many deposits there are in a year; there are a few per cent fewer trades, and fewer
-	// payments than trades. Zero: 1,000. Negative: none at all, only what Add adds.
+	// payments than trades; where the partner has no trades, deposits are paid out as they are. Zero: 1,000. Negative: none at all, only what Add adds.
 	Records int
 	// Since and Until bound the time of every generated record, Since <= created < Until, in whole seconds. Zero Until:
 	// 2026-01-01 00:00 UTC, whatever the clock says, so that runs can be repeated; zero Since: a year before
@@ -36,14 +36,19 @@ type Options struct {
 	// Now is the partner's clock, by which it dates its answers, judges timestamps and limits requests; nil:
 	// time.Now. It has nothing to do with the time of the data.
 	Now func() time.Time
-	// RateLimits hold all at once, for each key apart. Nil: what the partner documents. Empty, but not nil:
-	// no limit.
+	// RateLimits hold all at once, for each key apart. Nil: what the partner documents, or our guess where it
+	// documents nothing. Empty, but not nil: no limit.
 	RateLimits []Limit
 	// Accounts may call the API. All of them see the same data, as several keys of one business would; for two
 	// businesses take two sandboxes with different seeds. Empty: one account, see Sandbox.Accounts.
 	Accounts []Account
 	// OldestFirst turns the order of all lists around. The partners do not document their order.
 	OldestFirst bool
+	// PageSizeMax is how many items a page may have; zero: what the partner documents, or our guess.
+	PageSizeMax int
+	// Oversize is the answer to who asks for a larger page: OversizeCut or OversizeRefuse; empty: what the
+	// partner does, which for most of them is our guess, too.
+	Oversize string
 	// BeforeRequest is called for every request before it is looked at, with no lock held, so that a test can
 	// change the data while a client pages through them. Requests at once call it at once. May be nil.
 	BeforeRequest func(*http.Request)
@@ -52,8 +57,12 @@ type Options struct {
 // Account is one set of made-up credentials. Never give it real ones: nothing here hides them.
 type Account struct {
 	Name   string // for people only
-	Key    string // public, unique
-	Secret string // shared with the client, never sent
+	Key    string // unique; public, where there is a secret
+	Secret string // shared with the client, never sent; not every scheme has one
+	Email  string // for partners who sign it
+	// Scheme is how the account proves who it is, one of the Scheme constants, if the partner has several; empty:
+	// the partner's default.
+	Scheme string
 }
 
 // recordsDefault is the size of a world that opens in milliseconds and still has every kind of record in it.
@@ -62,27 +71,12 @@ const recordsDefault = 1_000
 // untilDefault is where the data end unless told otherwise.
 var untilDefault = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// dialect is all that distinguishes one partner from another.
-type dialect struct {
-	limits  []Limit                     // as documented
-	words   lexicon                     // what its statuses are called
-	render  func(fact) []byte           // the JSON of one item of a list
-	handler func(*Sandbox) http.Handler // its API
-}
-
-func dialectOf(partner string) (dialect, error) {
-	switch partner {
-	case "", "coinut":
-		return coinutDialect(), nil
-	}
-	return dialect{}, fmt.Errorf("%q is no partner of the sandbox: want coinut", partner)
-}
-
 // Sandbox is one partner with its data. It is an http.Handler, to be mounted at the root of a host or below a
 // prefix with http.StripPrefix; all its methods may be called at the same time.
 type Sandbox struct {
 	now      func() time.Time
 	world    *world
+	pages    pageSizes
 	accounts []Account
 	members  map[string]*member // by key
 	counters counters
@@ -95,6 +89,7 @@ type member struct {
 	Account
 	limiter *limiter
 	nonces  *nonces
+	rising  *risingNonce
 }
 
 // New makes the data and opens the API. It takes about 10 µs a record. The error says which option cannot be.
@@ -109,10 +104,15 @@ func New(options Options) (*Sandbox, error) {
 	if options.RateLimits == nil {
 		options.RateLimits = dialect.limits
 	}
-	if len(options.Accounts) == 0 {
-		options.Accounts = []Account{{Name: "sandbox", Key: "sandbox-key", Secret: "sandbox-secret"}}
+	pages, err := sizesOf(dialect.pages, options)
+	if err != nil {
+		return nil, err
 	}
-	members, err := membersOf(options.Accounts, options.RateLimits)
+	accounts, err := accountsOf(dialect, options)
+	if err != nil {
+		return nil, err
+	}
+	members, err := membersOf(accounts, options.RateLimits)
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +120,7 @@ func New(options Options) (*Sandbox, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Sandbox{now: options.Now, members: members, accounts: slices.Clone(options.Accounts)}
+	s := &Sandbox{now: options.Now, members: members, accounts: accounts, pages: pages}
 	s.world = newWorld(dialect, options.Seed, options.OldestFirst)
 	s.world.populate(recordsBetween(options.Records, since, until), since, until)
 	s.handler = s.dated(s.counted(hooked(options.BeforeRequest, s.faulty(dialect.handler(s)))))
@@ -135,13 +135,10 @@ func membersOf(accounts []Account, limits []Limit) (map[string]*member, error) {
 	}
 	members := make(map[string]*member, len(accounts))
 	for _, account := range accounts {
-		if account.Key == "" || account.Secret == "" {
-			return nil, fmt.Errorf("account %q needs a key and a secret", account.Name)
-		}
 		if members[account.Key] != nil {
 			return nil, fmt.Errorf("account %q has the key of another account", account.Name)
 		}
-		members[account.Key] = &member{Account: account, limiter: newLimiter(limits), nonces: &nonces{}}
+		members[account.Key] = &member{Account: account, limiter: newLimiter(limits), nonces: &nonces{}, rising: &risingNonce{}}
 	}
 	return members, nil
 }

@@ -19,7 +19,7 @@ var ErrAborted = fmt.Errorf("sandbox: connection aborted: %w", io.ErrUnexpectedE
 // net/http server would hand it, in a goroutine of its own, and its answer is kept in memory. So it works in a
 // testing/synctest bubble, where a socket would keep virtual time from passing. A request whose context ends
 // returns at once with the context's error; the handler sees the same context. Redirects, cookies and
-// compression do not happen. The host is whatever the request says, so any partner's address can be used.
+// compression do not happen. An answer is handed out when it is whole or cut off. The host is whatever the request says, so any partner's address can be used.
 func (s *Sandbox) Transport() http.RoundTripper { return transport{s} }
 
 type transport struct{ handler http.Handler }
@@ -48,7 +48,13 @@ func (t transport) RoundTrip(request *http.Request) (*http.Response, error) {
 		return nil, ctx.Err()
 	case cause := <-ended:
 		if err, ok := cause.(error); ok && errors.Is(err, http.ErrAbortHandler) {
-			return nil, ErrAborted
+			if answer.code == 0 {
+				return nil, ErrAborted
+			}
+			broken := answer.response(request)
+			broken.Body = &answerBody{ctx: ctx, rest: &answer.body, end: ErrAborted}
+			broken.ContentLength = -1
+			return broken, nil
 		}
 		if cause != nil {
 			panic(cause) // a bug of the sandbox, or of a test's hook: not to be mistaken for a broken connection
@@ -128,7 +134,7 @@ func (r *recorder) response(request *http.Request) *http.Response {
 		ProtoMajor:    1,
 		ProtoMinor:    1,
 		Header:        r.sent,
-		Body:          &answerBody{ctx: request.Context(), rest: &r.body},
+		Body:          &answerBody{ctx: request.Context(), rest: &r.body, end: io.EOF},
 		ContentLength: int64(r.body.Len()),
 		Request:       request,
 	}
@@ -138,12 +144,16 @@ func (r *recorder) response(request *http.Request) *http.Response {
 type answerBody struct {
 	ctx  context.Context
 	rest *bytes.Buffer
+	end  error // what follows the rest
 }
 
 // Read implements io.Reader.
 func (b *answerBody) Read(into []byte) (int, error) {
 	if err := b.ctx.Err(); err != nil {
 		return 0, err
+	}
+	if b.rest.Len() == 0 && len(into) > 0 {
+		return 0, b.end
 	}
 	return b.rest.Read(into)
 }

@@ -14,6 +14,8 @@ import (
 type Record struct {
 	ID        string          // the partner's identifier
 	Status    string          // the partner's word; some partners tell it only to those who filter by it
+	Reading   schema.Status   // what the word means, see Sandbox.Words
+	List      string          // path of the list that shows it, see Truth.List
 	CreatedAt time.Time       // UTC, in whole seconds
 	Raw       json.RawMessage // the item of the list, byte for byte; never change it
 }
@@ -44,11 +46,12 @@ type Trade struct {
 	CustomerName    string          // may be empty
 }
 
-// Payment is money that went out of what a trade brought in. ReceivedAmount = DeductAmount * Rate - BankCharge,
-// exactly.
+// Payment is money that went out of what a trade brought in or, where the partner has no trades, of a deposit.
+// ReceivedAmount = DeductAmount * Rate - BankCharge, exactly.
 type Payment struct {
 	Record
-	TradeID          string          // the trade that it was paid from; no answer tells it
+	TradeID          string          // the trade that it was paid from; no answer tells it; empty: no trades
+	DepositID        string          // the deposit that it was paid from; no answer tells it; empty: a trade
 	DeductCurrency   string          // what it took from the balance
 	DeductAmount     decimal.Decimal // whole units of DeductCurrency
 	ReceivedCurrency string
@@ -59,8 +62,9 @@ type Payment struct {
 }
 
 // Balance is what the account holds of one currency. Total = completed deposits - completed trades from it +
-// completed trades to it - all payments: a payment is taken from the balance when it is made, whatever becomes
-// of it. Locked is the from side of open trades. Available = Total - Locked.
+// completed trades to it - payments. Locked is what open trades and open payments will take. Available = Total -
+// Locked. Which payments are open, or given back, is a matter of the partner's words: at Coinut a payment is
+// taken from the balance when it is made, whatever becomes of it, and so is one with a word that a test made up.
 type Balance struct {
 	Currency                 string
 	Available, Locked, Total decimal.Decimal // whole units of Currency
@@ -114,6 +118,22 @@ func (t Truth) Records(resource schema.Resource) []Record {
 		}
 	}
 	return records
+}
+
+// List returns what the list at a path must show, oldest first: every record once. An empty path is that of no
+// list.
+func (t Truth) List(path string) []Record {
+	var shown []Record
+	for _, resource := range []schema.Resource{schema.Deposits, schema.Trades, schema.Payments} {
+		for _, record := range t.Records(resource) {
+			if record.List == path {
+				shown = append(shown, record)
+			}
+		}
+	}
+	// Of one second, deposits come first: nothing follows a deposit at once.
+	slices.SortStableFunc(shown, func(a, b Record) int { return a.CreatedAt.Compare(b.CreatedAt) })
+	return shown
 }
 
 // Count returns how many records of the resource have one of the statuses; with no statuses, how many there are.

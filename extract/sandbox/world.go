@@ -17,19 +17,24 @@ import (
 // so a page and its total always belong to the same state.
 type world struct {
 	render      func(fact) []byte
+	listOf      func(fact) string
 	words       lexicon
 	oldestFirst bool
+	mixed       bool // a list shows records of several kinds
 
-	mu        sync.RWMutex // guards all below
-	tables    map[schema.Resource]*table
+	mu        sync.RWMutex               // guards all below
+	tables    map[schema.Resource]*table // what there is
+	lists     map[string]*table          // what each list shows, by path: often one of the tables
+	next      uint64                     // seq of the next row
 	books     books
 	generator *generator
 	newest    time.Time // creation of the youngest record
 }
 
 func newWorld(d dialect, seed uint64, oldestFirst bool) *world {
-	return &world{
+	w := &world{
 		render:      d.render,
+		listOf:      d.listOf,
 		words:       d.words,
 		oldestFirst: oldestFirst,
 		tables: map[schema.Resource]*table{
@@ -37,7 +42,26 @@ func newWorld(d dialect, seed uint64, oldestFirst bool) *world {
 		},
 		books:     newBooks(d.words),
 		generator: newGenerator(seed, d.words),
+		lists:     make(map[string]*table, len(d.lists)),
 	}
+	for _, l := range d.lists {
+		w.mixed = w.mixed || len(l.of) > 1
+		w.lists[l.path] = newTable()
+		if resource := l.of[0]; len(l.of) == 1 && countLists(d.lists, resource) == 1 {
+			w.lists[l.path] = w.tables[resource]
+		}
+	}
+	return w
+}
+
+// countLists is how many lists a resource is spread over.
+func countLists(lists []listing, resource schema.Resource) (count int) {
+	for _, l := range lists {
+		if slices.Contains(l.of, resource) {
+			count++
+		}
+	}
+	return count
 }
 
 // populate fills an empty world with about so many deposits, and what became of them.
@@ -50,13 +74,16 @@ func (w *world) populate(deposits int, since, until time.Time) {
 	facts, later := make([]fact, 0, 3*deposits), make([]fact, 0, 2*deposits)
 	for i := range deposits {
 		at := since.Add(step * time.Duration(i)).Add(w.generator.within(step))
-		deposit := w.generator.deposit(at, w.generator.word(w.words.deposits))
+		deposit := w.generator.deposit(at, w.generator.word(w.words.deposits).text)
 		facts = append(facts, deposit)
 		later = append(later, w.generator.aftermath(deposit, until)...)
 	}
 	// Trades and payments follow their deposits by minutes or days, so they come out of order.
-	slices.SortStableFunc(later, func(a, b fact) int { return a.base().CreatedAt.Compare(b.base().CreatedAt) })
+	slices.SortStableFunc(later, olderFirst)
 	facts = append(facts, later...)
+	if w.mixed {
+		slices.SortStableFunc(facts, olderFirst)
+	}
 	w.renderAll(facts)
 	for _, t := range w.tables {
 		t.expect(deposits)
@@ -75,26 +102,48 @@ func (w *world) renderAll(facts []fact) {
 	for part := range slices.Chunk(facts, share) {
 		group.Go(func() {
 			for _, f := range part {
-				f.base().Raw = w.render(f)
+				w.complete(f)
 			}
 		})
 	}
 }
 
-// add renders a fact, lists it and books it. The caller holds the lock.
+func olderFirst(a, b fact) int { return a.base().CreatedAt.Compare(b.base().CreatedAt) }
+
+// complete fills in what follows from a fact.
+func (w *world) complete(f fact) {
+	record := f.base()
+	record.List = w.listOf(f)
+	record.Reading = w.words.find(resourceOf(f), record.Status).status
+	record.Raw = w.render(f)
+}
+
+// add completes a fact, lists it and books it. The caller holds the lock.
 func (w *world) add(f fact) {
-	f.base().Raw = w.render(f)
+	w.complete(f)
 	w.list(f)
 }
 
-// list puts a rendered fact behind all others of its kind, and into the books. The caller holds the lock.
+// list puts a complete fact behind all others, and into the books. The caller holds the lock.
 func (w *world) list(f fact) {
-	customer := ""
+	added := &row{seq: w.next, fact: f}
+	w.next++
 	if deposit, ok := f.(*Deposit); ok {
-		customer = deposit.CustomerID
+		added.customer = deposit.CustomerID
 	}
-	w.tables[resourceOf(f)].add(f, customer)
+	for _, t := range w.tablesOf(f) {
+		t.add(added)
+	}
 	w.books.post(f, one)
+}
+
+// tablesOf returns the one or two tables in which a fact stands.
+func (w *world) tablesOf(f fact) []*table {
+	all, shown := w.tables[resourceOf(f)], w.lists[f.base().List]
+	if all == shown {
+		return []*table{all}
+	}
+	return []*table{all, shown}
 }
 
 func resourceOf(f fact) schema.Resource {
@@ -107,6 +156,19 @@ func resourceOf(f fact) schema.Resource {
 	return schema.Payments
 }
 
+// currencyOf is the currency of the balance that a fact is about first of all.
+func currencyOf(f fact) string {
+	switch f := f.(type) {
+	case *Deposit:
+		return f.Currency
+	case *Trade:
+		return f.FromCurrency
+	case *Payment:
+		return f.DeductCurrency
+	}
+	return ""
+}
+
 // tick returns the time of the next record that is added: a second after the youngest, so that it is the first
 // or the last of its list. The caller holds the lock.
 func (w *world) tick() time.Time {
@@ -114,19 +176,22 @@ func (w *world) tick() time.Time {
 	return w.newest
 }
 
-// Add makes n deposits, n trades that convert them and n payments out of these, all completed and each younger
-// than every record before it.
+// Add makes n deposits, n trades that convert them, where the partner has trades, and n payments out of these,
+// all completed and each younger than every record before it.
 func (s *Sandbox) Add(n int) {
 	w := s.world
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for range n {
-		deposit := w.generator.deposit(w.tick(), w.words.depositDone)
-		trade := w.generator.trade(deposit, w.tick(), w.words.tradeDone)
-		payment := w.generator.payment(trade, w.tick(), w.words.paymentDone)
+		deposit := w.generator.deposit(w.tick(), w.words.deposits[0].text)
 		w.add(deposit)
+		if !w.words.hasTrades() {
+			w.add(w.generator.payout(deposit, w.tick(), w.words.payments[0].text))
+			continue
+		}
+		trade := w.generator.trade(deposit, w.tick(), w.words.trades[0].text)
 		w.add(trade)
-		w.add(payment)
+		w.add(w.generator.payment(trade, w.tick(), w.words.payments[0].text))
 	}
 }
 
@@ -144,21 +209,30 @@ func (s *Sandbox) AddDeposit(status string) Deposit {
 // SetStatus gives a record another status, in place: its time and its place in the list stay. Balances follow,
 // and may become negative if what is taken back has been spent. It fails if there is no such record.
 func (s *Sandbox) SetStatus(resource schema.Resource, id, status string) error {
-	return s.world.change(resource, id, func(t *table, r *row) {
-		t.restatus(r, status)
-		r.fact.base().Raw = s.world.render(r.fact)
-		s.world.books.post(r.fact, one)
+	w := s.world
+	return w.change(resource, id, func(r *row) {
+		before := r.fact.base().Status
+		r.fact.base().Status = status
+		w.complete(r.fact)
+		for _, t := range w.tablesOf(r.fact) {
+			t.restatus(r, before)
+		}
+		w.books.post(r.fact, one)
 	})
 }
 
 // Remove makes a record vanish from the lists, as partners do. Balances follow, and may become negative if what
 // is removed has been spent. It fails if there is no such record.
 func (s *Sandbox) Remove(resource schema.Resource, id string) error {
-	return s.world.change(resource, id, func(t *table, r *row) { t.remove(r) })
+	return s.world.change(resource, id, func(r *row) {
+		for _, t := range s.world.tablesOf(r.fact) {
+			t.remove(r)
+		}
+	})
 }
 
 // change takes a record out of the books and hands it over for change.
-func (w *world) change(resource schema.Resource, id string, apply func(*table, *row)) error {
+func (w *world) change(resource schema.Resource, id string, apply func(*row)) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	t := w.tables[resource]
@@ -170,22 +244,29 @@ func (w *world) change(resource schema.Resource, id string, apply func(*table, *
 		return fmt.Errorf("no record %s among the %s", id, resource)
 	}
 	w.books.post(r.fact, one.Neg())
-	apply(t, r)
+	apply(r)
 	return nil
 }
 
 // page returns items of a list and how many match, both of one instant.
-func (w *world) page(resource schema.Resource, f filter, skip, take int) (items [][]byte, total int) {
+func (w *world) page(list string, f filter, skip, take int) (items [][]byte, total int) {
 	w.mu.RLock()
 	defer w.mu.RUnlock()
-	return w.tables[resource].page(f, skip, take, w.oldestFirst)
+	return w.lists[list].page(f, skip, take, w.oldestFirst)
 }
 
-// item returns one record's JSON, or nil.
-func (w *world) item(resource schema.Resource, id string) []byte {
+// after returns the items of a list that follow a place, see table.after.
+func (w *world) after(list string, place *uint64, take int) (items [][]byte, last uint64, more bool) {
 	w.mu.RLock()
 	defer w.mu.RUnlock()
-	if r := w.tables[resource].byID[id]; r != nil {
+	return w.lists[list].after(place, take, w.oldestFirst)
+}
+
+// item returns the JSON of one record of a list, or nil.
+func (w *world) item(list, id string) []byte {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	if r := w.lists[list].byID[id]; r != nil {
 		return r.fact.base().Raw
 	}
 	return nil
@@ -196,7 +277,7 @@ func (w *world) hasStatus(resource schema.Resource, status string) bool {
 	w.mu.RLock()
 	defer w.mu.RUnlock()
 	_, used := w.tables[resource].byStatus[status]
-	return used || slices.ContainsFunc(w.words.of(resource), func(s share) bool { return s.word == status })
+	return used || slices.ContainsFunc(w.words.of(resource), func(known word) bool { return known.text == status })
 }
 
 func (w *world) balances() []Balance {
@@ -226,21 +307,27 @@ func (b *books) post(f fact, sign decimal.Decimal) {
 	move := func(book map[string]decimal.Decimal, currency string, amount decimal.Decimal) {
 		book[currency] = book[currency].Add(amount.Mul(sign))
 	}
+	effect := b.words.find(resourceOf(f), f.base().Status).books
 	switch f := f.(type) {
 	case *Deposit:
-		if f.Status == b.words.depositDone {
+		if effect == moves {
 			move(b.total, f.Currency, f.Amount)
 		}
 	case *Trade:
-		switch f.Status {
-		case b.words.tradeDone:
+		switch effect {
+		case moves:
 			move(b.total, f.FromCurrency, f.FromAmount.Neg())
 			move(b.total, f.ToCurrency, f.ToAmount)
-		case b.words.tradeOpen:
+		case locks:
 			move(b.locked, f.FromCurrency, f.FromAmount)
 		}
 	case *Payment:
-		move(b.total, f.DeductCurrency, f.DeductAmount.Neg())
+		switch effect {
+		case moves:
+			move(b.total, f.DeductCurrency, f.DeductAmount.Neg())
+		case locks:
+			move(b.locked, f.DeductCurrency, f.DeductAmount)
+		}
 	}
 }
 
