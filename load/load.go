@@ -24,7 +24,6 @@ type Batch struct {
 type Receipt struct {
 	BatchID  string // SHA-256 over the content that was written, in hexadecimal
 	Versions int    // record versions that were new; for balances the snapshots
-	Rejected int    // records in quarantine, those that were there before included
 }
 
 // Destination is where records go.

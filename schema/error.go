@@ -3,7 +3,6 @@ package schema
 import (
 	"context"
 	"errors"
-	"time"
 )
 
 // Class says what to do next about an error. It is given once, at the edge where the error arose; everybody else
@@ -30,10 +29,9 @@ func (c Class) String() string { return classNames[c] }
 // Error is an error with its class.
 type Error struct {
 	Class Class
-	Op    string        // what was being done, as "fetch coinut_main/deposits page 7"; may be empty
-	Wait  time.Duration // how long the other side asked us to wait; zero if it did not
-	Hint  string        // what a person can do about it; may be empty
-	Err   error         // the cause; its text holds no secret
+	Op    string // what was being done, as "fetch coinut_main/deposits page 7"; may be empty
+	Hint  string // what a person can do about it; may be empty
+	Err   error  // the cause; its text holds no secret
 }
 
 // Error implements error: operation, cause and hint in one line.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"testing"
-	"time"
 
 	"tieout/schema"
 )
@@ -16,7 +15,7 @@ func TestErrorText(t *testing.T) {
 		"404 Not Found":                        {Err: cause},
 		"fetch page 7: 404 Not Found":          {Op: "fetch page 7", Err: cause},
 		"404 Not Found (is it a typo?)":        {Hint: "is it a typo?", Err: cause},
-		"fetch page 7: 404 Not Found (a typo)": {Op: "fetch page 7", Hint: "a typo", Err: cause, Wait: time.Minute, Class: schema.ClassStream},
+		"fetch page 7: 404 Not Found (a typo)": {Op: "fetch page 7", Hint: "a typo", Err: cause, Class: schema.ClassStream},
 	} {
 		if got := err.Error(); got != want {
 			t.Errorf("%q, want %q", got, want)

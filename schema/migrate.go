@@ -88,7 +88,8 @@ func QuoteIdentifier(name string) string {
 }
 
 // Pending returns the migrations that the database lacks. It refuses with ClassConfiguration if an applied file
-// differs from ours, or if the database has been migrated by a newer version of the program.
+// differs from ours, if the database has been migrated by a newer version of the program, or if what the applied
+// migrations have made is not there any more (see Verify).
 func Pending(ctx context.Context, conn Connection, database string) ([]Migration, error) {
 	all, err := Migrations(database)
 	if err != nil {
@@ -109,6 +110,9 @@ func Pending(ctx context.Context, conn Connection, database string) ([]Migration
 			continue
 		}
 		return nil, &Error{Class: ClassConfiguration, Op: "check schema of database " + database, Err: errors.New(drift)}
+	}
+	if err := verify(ctx, conn, database, all[:len(applied)]); err != nil {
+		return nil, err
 	}
 	return all[len(applied):], nil
 }
@@ -139,8 +143,9 @@ func journal(ctx context.Context, conn Connection, database string) ([]journalRo
 	return rows, nil
 }
 
-// Migrate applies what is pending and returns it. It can be killed anywhere and called again; two programs may
-// call it at once.
+// Migrate applies what is pending and returns it, then looks whether it is there (see Verify): a statement that
+// finds another table of its name leaves that as it is. It can be killed anywhere and called again; two programs
+// may call it at once.
 func Migrate(ctx context.Context, conn Connection, database string) ([]Migration, error) {
 	pending, err := Pending(ctx, conn, database)
 	if err != nil {
@@ -156,6 +161,11 @@ func Migrate(ctx context.Context, conn Connection, database string) ([]Migration
 			"SELECT $1, $2, $3, now64(6, 'UTC')", migration.Version, migration.Name, migration.SHA256)
 		if err != nil {
 			return nil, fmt.Errorf("note migration %s in the journal: %w", migration.Name, err)
+		}
+	}
+	if len(pending) > 0 { // else Pending has looked just now
+		if err := Verify(ctx, conn, database); err != nil {
+			return nil, err
 		}
 	}
 	return pending, nil

@@ -56,6 +56,9 @@ func migrateSuite(t *testing.T, conn driver.Conn) {
 	t.Run("newer database", func(t *testing.T) { testNewerDatabase(t, conn) })
 	t.Run("gap in the journal", func(t *testing.T) { testJournalGap(t, conn) })
 	t.Run("two at once", func(t *testing.T) { testMigrateTwice(t, conn) })
+	t.Run("what people do", func(t *testing.T) { testVerify(t, conn) })
+	t.Run("strangers", func(t *testing.T) { testVerifyStrangers(t, conn) })
+	t.Run("balances", func(t *testing.T) { testBalances(t, conn) })
 }
 
 // migrated returns a database with the whole schema.

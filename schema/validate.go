@@ -14,9 +14,10 @@ var (
 	timeMax = time.Date(2261, 12, 31, 23, 59, 59, 999_999_000, time.UTC)
 )
 
-// Validate returns nil if the row can be stored exactly as it is, else an error of class ClassRecord that names
-// every column that cannot. It is the only guard between a partner's text and a column: neither the driver nor
-// the server checks precision, scale or range.
+// Validate returns nil if the row can be stored, else an error of class ClassRecord that names every column that
+// cannot. It is the only guard between a partner's text and a column: neither the driver nor the server checks
+// precision, scale or range. Texts and amounts are then stored exactly as they are; instants are kept to the
+// microsecond, and what is finer is cut off, not refused. The payload holds the partner's own digits.
 func Validate(row Row) error {
 	var problems []string
 	for _, column := range row.Columns() {

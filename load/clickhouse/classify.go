@@ -77,7 +77,7 @@ func Classify(op string, err error) error {
 		return nil
 	}
 	if known, ok := errors.AsType[*schema.Error](err); ok {
-		return &schema.Error{Class: known.Class, Op: op, Wait: known.Wait, Err: known}
+		return &schema.Error{Class: known.Class, Op: op, Err: known}
 	}
 	judged := judge(err)
 	// The HTTP client quotes the request's address, which has the whole statement in it.

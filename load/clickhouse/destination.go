@@ -49,7 +49,7 @@ func (d *Destination) Write(ctx context.Context, batch load.Batch) (load.Receipt
 		}
 		fmt.Fprintln(id, i.table, i.digest)
 	}
-	return load.Receipt{BatchID: hex.EncodeToString(id.Sum(nil)), Versions: len(versions), Rejected: len(batch.Rejected)}, nil
+	return load.Receipt{BatchID: hex.EncodeToString(id.Sum(nil)), Versions: len(versions)}, nil
 }
 
 // idsPerLookup bounds one look-up: over HTTP its parameters travel in the address.
@@ -135,8 +135,9 @@ func (d *Destination) insert(ctx context.Context, runID string, i insert) error 
 		"max_partitions_per_insert_block": 1, // an assertion: a block of two partitions would not be atomic
 		"log_comment":                     "tieout " + runID,
 	}))
+	// The driver's own batch: repeat classifies its errors.
 	return repeat(ctx, func() error {
-		batch, err := d.conn.PrepareBatch(ctx, fmt.Sprintf("INSERT INTO %s.%s (%s)", d.database, i.table, i.columns))
+		batch, err := d.conn.Conn.PrepareBatch(ctx, fmt.Sprintf("INSERT INTO %s.%s (%s)", d.database, i.table, i.columns))
 		if err != nil {
 			return err
 		}

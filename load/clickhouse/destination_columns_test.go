@@ -178,11 +178,15 @@ func testSums(t *testing.T, w *warehouse) {
 	sum := new(big.Rat)
 	var rows []schema.Row
 	for i := range 2000 {
-		digits := make([]byte, 1+random.IntN(70)) // sum wraps only beyond 57 digits before the point
+		digits := make([]byte, 1+random.IntN(70))
 		for at := range digits {
 			digits[at] = byte('0' + random.IntN(10))
 		}
-		text := fmt.Sprintf("%se-%d", digits, random.IntN(19))
+		exponent := random.IntN(19)
+		if len(digits)-exponent > 54 {
+			continue // of numbers with more digits before the point a sum of 2000 could wrap
+		}
+		text := fmt.Sprintf("%se-%d", digits, exponent)
 		if random.IntN(3) == 0 {
 			text = "-" + text
 		}

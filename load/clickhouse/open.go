@@ -2,7 +2,7 @@
 // protocol or HTTP, or the engine inside the process.
 //
 // Its one rule: beyond Open nobody can tell which of them it is. Statements name their database themselves, and
-// every error of the driver passes Classify once.
+// every error of the driver passes Classify once, on its way out of Connection or Destination.
 package clickhouse
 
 import (
@@ -115,7 +115,7 @@ func openEmbedded(ctx context.Context, target Target, options Options) (*Connect
 // a silent server when the context ends, as the driver would.
 func ping(ctx context.Context, target Target, connection *Connection) (*Connection, error) {
 	answer := make(chan error, 1)
-	go func() { answer <- connection.Ping(ctx) }()
+	go func() { answer <- connection.Conn.Ping(ctx) }()
 	select {
 	case err := <-answer:
 		if err == nil {

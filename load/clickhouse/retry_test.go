@@ -36,6 +36,21 @@ func (c *failingConn) next() error {
 func (c *failingConn) Exec(context.Context, string, ...any) error        { return c.next() }
 func (c *failingConn) Select(context.Context, any, string, ...any) error { return c.next() }
 
+func (c *failingConn) Query(context.Context, string, ...any) (driver.Rows, error) {
+	return nil, c.next()
+}
+
+func (c *failingConn) QueryRow(context.Context, string, ...any) driver.Row {
+	return failingRow{c.next()}
+}
+
+// failingRow is a row of a statement that failed.
+type failingRow struct{ err error }
+
+func (r failingRow) Err() error           { return r.err }
+func (r failingRow) Scan(...any) error    { return r.err }
+func (r failingRow) ScanStruct(any) error { return r.err }
+
 func (c *failingConn) PrepareBatch(context.Context, string, ...driver.PrepareBatchOption) (driver.Batch, error) {
 	return nil, c.next()
 }
@@ -58,6 +73,13 @@ var statements = map[string]func(context.Context, *failingConn) error{
 	},
 	"select": func(ctx context.Context, c *failingConn) error {
 		return (&clickhouse.Connection{Conn: c}).Select(ctx, nil, "SELECT 1")
+	},
+	"query": func(ctx context.Context, c *failingConn) error {
+		_, err := (&clickhouse.Connection{Conn: c}).Query(ctx, "SELECT 1")
+		return err
+	},
+	"query row": func(ctx context.Context, c *failingConn) error {
+		return (&clickhouse.Connection{Conn: c}).QueryRow(ctx, "SELECT 1").Scan(nil)
 	},
 	"insert": func(ctx context.Context, c *failingConn) error {
 		destination := clickhouse.NewDestination(&clickhouse.Connection{Conn: c}, "tieout")

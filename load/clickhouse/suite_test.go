@@ -32,6 +32,7 @@ func suite(t *testing.T, conn driver.Conn) {
 	t.Run("big insert is one part", func(t *testing.T) { testBigInsert(t, conn) })
 	t.Run("goroutines", func(t *testing.T) { testGoroutines(t, conn) })
 	t.Run("rows while another statement runs", func(t *testing.T) { testNestedStatements(t, conn) })
+	t.Run("people's statements", func(t *testing.T) { testPeoplesStatements(t, conn) })
 	t.Run("cancelled context", func(t *testing.T) { testCancelledContext(t, conn) })
 }
 

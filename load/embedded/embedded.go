@@ -77,12 +77,17 @@ func Open(library, path string) (*Engine, error) {
 	if err != nil {
 		return nil, configuration(err)
 	}
-	if err := emptyInserts(path); err != nil {
-		return nil, configuration(err)
-	}
 	session, err := lib.connect(path)
 	if err != nil {
+		if inUse := CheckFree(path); inUse != nil { // another process came in between
+			return nil, inUse
+		}
 		return nil, &schema.Error{Class: schema.ClassUnavailable, Err: err}
+	}
+	// Not before the engine is ours: the rows of another process's insert may lie there.
+	if err := emptyInserts(path); err != nil {
+		session.close()
+		return nil, configuration(err)
 	}
 	hello, err := session.hello()
 	if err != nil {
@@ -105,21 +110,35 @@ func prepareFolder(path string) (string, error) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return "", configuration(fmt.Errorf("create the embedded ClickHouse's folder: %w", err))
 	}
+	if err := CheckFree(path); err != nil {
+		return "", err
+	}
+	if err := checkWritable(path); err != nil {
+		return "", configuration(fmt.Errorf("the embedded ClickHouse's folder cannot be written to: %w", err))
+	}
+	return path, nil
+}
+
+// CheckFree returns an error of class ClassUnavailable that names the process which has the folder open, and nil if
+// none has.
+func CheckFree(path string) error {
 	if holder, held := holderOf(path); held {
-		return "", &schema.Error{
+		return &schema.Error{
 			Class: schema.ClassUnavailable,
 			Err:   fmt.Errorf("the embedded ClickHouse at %s is in use by %s: one process can open it at a time", path, holder),
 		}
 	}
-	return path, nil
+	return nil
 }
+
+// remedy is what to do where the library is not to be had.
+const remedy = "`make libchdb` fetches it, TIEOUT_LIBCHDB names another place"
 
 // loadOnce returns the library at the path, which is loaded at most once a process. The caller holds process.mu.
 func loadOnce(path string) (*library, error) {
 	if lib := process.libraries[path]; lib != nil {
 		return lib, nil
 	}
-	const remedy = "`make libchdb` fetches it, TIEOUT_LIBCHDB names another place"
 	if path == "" {
 		return nil, fmt.Errorf("no place for libchdb, the library of the embedded ClickHouse, is known: %s", remedy)
 	}
@@ -127,11 +146,11 @@ func loadOnce(path string) (*library, error) {
 		if errors.Is(err, os.ErrNotExist) {
 			return nil, fmt.Errorf("libchdb, the library of the embedded ClickHouse, is not at %s: %s", path, remedy)
 		}
-		return nil, fmt.Errorf("find libchdb, the library of the embedded ClickHouse: %w", err)
+		return nil, fmt.Errorf("find libchdb, the library of the embedded ClickHouse: %w: %s", err, remedy)
 	}
 	lib, err := load(path)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %s", err, remedy)
 	}
 	if process.libraries == nil {
 		process.libraries = make(map[string]*library)

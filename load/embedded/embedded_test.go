@@ -83,9 +83,11 @@ func TestOpenWithoutLibrary(t *testing.T) {
 func TestOpenOfAnotherLibrary(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "libchdb.so")
 	must(t, os.WriteFile(path, []byte("<html>not found</html>"), 0o600))
-	_, err := embedded.Open(path, t.TempDir())
-	if schema.ClassOf(err) != schema.ClassConfiguration || !strings.Contains(err.Error(), path) {
-		t.Errorf("class %s of %v", schema.ClassOf(err), err)
+	for _, other := range []string{path, "/etc/passwd"} {
+		_, err := embedded.Open(other, t.TempDir())
+		if schema.ClassOf(err) != schema.ClassConfiguration || !strings.Contains(err.Error(), other) || !strings.Contains(err.Error(), "`make libchdb` fetches it") {
+			t.Errorf("class %s of %v", schema.ClassOf(err), err)
+		}
 	}
 }
 

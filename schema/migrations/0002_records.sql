@@ -1,6 +1,8 @@
--- Every version of every record. A row is written once, when a record is first seen or has changed; storing it
--- again changes nothing, because every column outside the sorting key is a function of the key and min and any
--- of equal values are that value.
+-- Every version of every record. A version is written by one run, when a record is first seen or has changed. That
+-- run may write its row again after a lost answer, with the same values, and min and any of equal values are that
+-- value: nothing changes. The columns outside the sorting key are no function of the key alone: run_id and
+-- first_seen_at tell of the run that wrote the version, and status and the other typed columns are read from the
+-- payload by the definition that was in force then. A later definition does not change them.
 
 CREATE TABLE IF NOT EXISTS {{db}}.deposit_versions {{on_cluster}}
 (

@@ -9,7 +9,7 @@ CREATE TABLE IF NOT EXISTS {{db}}.sync_runs {{on_cluster}}
     outcome     LowCardinality(String)   COMMENT 'running, done, unproven, failed or interrupted. A run that was killed stays running.',
     error_class LowCardinality(String)   COMMENT 'What kind of failure ended the stream; empty without one.',
     error       String                   COMMENT 'The failure in words; empty without one.',
-    started_at  DateTime64(6, 'UTC')     COMMENT 'When the run began with the stream.',
+    started_at  DateTime64(6, 'UTC')     COMMENT 'When the run began: the same for all its streams.',
     recorded_at DateTime64(6, 'UTC')     COMMENT 'When this row was written; of a stream and a run the last row counts.',
     pages       UInt64                   COMMENT 'Answers that were read.',
     requests    UInt64                   COMMENT 'Attempts that were sent, repeats included.',

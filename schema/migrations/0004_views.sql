@@ -191,9 +191,8 @@ CREATE VIEW IF NOT EXISTS {{db}}.balances {{on_cluster}}
 AS SELECT
     account, provider, currency, available, locked, total, observed_at, payload
 FROM {{db}}.balance_snapshots FINAL
-ORDER BY as_of DESC
-LIMIT 1 BY account, currency
-COMMENT 'One row a balance: its last snapshot.';
+WHERE (account, as_of) IN (SELECT account, max(as_of) FROM {{db}}.balance_snapshots GROUP BY account)
+COMMENT 'One row a balance: the last snapshot of each account. A currency that left the partner''s answer is not shown; its last amount is in balance_snapshots.';
 
 CREATE VIEW IF NOT EXISTS {{db}}.balances_as_of {{on_cluster}}
 (
@@ -209,7 +208,7 @@ CREATE VIEW IF NOT EXISTS {{db}}.balances_as_of {{on_cluster}}
 AS SELECT
     account, provider, currency, available, locked, total, observed_at, payload
 FROM {{db}}.balance_snapshots FINAL
-WHERE observed_at <= {known_at:DateTime64(6, 'UTC')}
-ORDER BY as_of DESC
-LIMIT 1 BY account, currency
-COMMENT 'One row a balance: the last snapshot that was known at an instant, as in balances_as_of(known_at = ''2026-07-01 00:00:00'').';
+WHERE observed_at <= {known_at:DateTime64(6, 'UTC')} AND (account, as_of) IN (
+    SELECT account, max(as_of) FROM {{db}}.balance_snapshots FINAL
+    WHERE observed_at <= {known_at:DateTime64(6, 'UTC')} GROUP BY account)
+COMMENT 'One row a balance: the last snapshot of each account that was known at an instant, as in balances_as_of(known_at = ''2026-07-01 00:00:00'').';

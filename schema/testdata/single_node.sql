@@ -153,7 +153,7 @@ CREATE TABLE IF NOT EXISTS `tieout`.sync_runs
     outcome     LowCardinality(String)   COMMENT 'running, done, unproven, failed or interrupted. A run that was killed stays running.',
     error_class LowCardinality(String)   COMMENT 'What kind of failure ended the stream; empty without one.',
     error       String                   COMMENT 'The failure in words; empty without one.',
-    started_at  DateTime64(6, 'UTC')     COMMENT 'When the run began with the stream.',
+    started_at  DateTime64(6, 'UTC')     COMMENT 'When the run began: the same for all its streams.',
     recorded_at DateTime64(6, 'UTC')     COMMENT 'When this row was written; of a stream and a run the last row counts.',
     pages       UInt64                   COMMENT 'Answers that were read.',
     requests    UInt64                   COMMENT 'Attempts that were sent, repeats included.',
@@ -394,9 +394,8 @@ CREATE VIEW IF NOT EXISTS `tieout`.balances
 AS SELECT
     account, provider, currency, available, locked, total, observed_at, payload
 FROM `tieout`.balance_snapshots FINAL
-ORDER BY as_of DESC
-LIMIT 1 BY account, currency
-COMMENT 'One row a balance: its last snapshot.';
+WHERE (account, as_of) IN (SELECT account, max(as_of) FROM `tieout`.balance_snapshots GROUP BY account)
+COMMENT 'One row a balance: the last snapshot of each account. A currency that left the partner''s answer is not shown; its last amount is in balance_snapshots.';
 
 CREATE VIEW IF NOT EXISTS `tieout`.balances_as_of 
 (
@@ -412,8 +411,8 @@ CREATE VIEW IF NOT EXISTS `tieout`.balances_as_of
 AS SELECT
     account, provider, currency, available, locked, total, observed_at, payload
 FROM `tieout`.balance_snapshots FINAL
-WHERE observed_at <= {known_at:DateTime64(6, 'UTC')}
-ORDER BY as_of DESC
-LIMIT 1 BY account, currency
-COMMENT 'One row a balance: the last snapshot that was known at an instant, as in balances_as_of(known_at = ''2026-07-01 00:00:00'').';
+WHERE observed_at <= {known_at:DateTime64(6, 'UTC')} AND (account, as_of) IN (
+    SELECT account, max(as_of) FROM `tieout`.balance_snapshots FINAL
+    WHERE observed_at <= {known_at:DateTime64(6, 'UTC')} GROUP BY account)
+COMMENT 'One row a balance: the last snapshot of each account that was known at an instant, as in balances_as_of(known_at = ''2026-07-01 00:00:00'').';
 
