@@ -20,14 +20,16 @@ import (
 type app struct {
 	environ        []string
 	stdout, stderr io.Writer
+	terminal       bool    // a person is looking at stderr
+	messages       *detour // where every logger writes: stderr, or above the bars while they are shown
 	log            *slog.Logger
 	catalog        extract.Catalog // set by configure for commands that need accounts
 }
 
 // run is the whole program: it returns the exit code. Results go to stdout, everything else to stderr.
 func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
-	a := &app{environ: environ, stdout: stdout, stderr: stderr}
-	a.log = newLogger(stderr, slog.LevelInfo, logFormatAuto, isTerminal(stderr))
+	a := &app{environ: environ, stdout: stdout, stderr: stderr, terminal: isTerminal(stderr), messages: newDetour(stderr)}
+	a.log = newLogger(a.messages, slog.LevelInfo, logFormatAuto, a.terminal)
 	root := a.rootCommand()
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
@@ -108,7 +110,7 @@ func (a *app) configure(needs configNeeds) (Config, error) {
 	if err != nil {
 		return config, err
 	}
-	a.log = newLogger(a.stderr, config.LogLevel, config.LogFormat, isTerminal(a.stderr))
+	a.log = newLogger(a.messages, config.LogLevel, config.LogFormat, a.terminal)
 	return config, nil
 }
 

@@ -2,12 +2,16 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
+	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"tieout/extract"
+	"tieout/load/embedded"
 	"tieout/schema"
 )
 
@@ -28,7 +32,8 @@ func (a *app) demoCommand() *cobra.Command {
 		Long: `Run the whole job against a simulated partner, into ClickHouse inside this process.
 
 Nothing leaves this machine: the partner listens on loopback, and the tables are in a folder. The simulated limit
-is higher than a real partner's, so that a year of data is read in seconds.`,
+is higher than a real partner's, so that a year of data is read in seconds. Each demo begins with an empty folder: it
+deletes what the last one has left there, and refuses a folder that is not a demo's.`,
 		Example: "  tieout demo\n  tieout demo --rate-limits 100/1m",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := context.WithCancel(cmd.Context())
@@ -49,6 +54,9 @@ is higher than a real partner's, so that a year of data is read in seconds.`,
 			go func() { served <- serve(ctx, listener, s) }()
 			account := s.Accounts()[0]
 			config.ClickHouseDSN = schema.NewSecret("embedded:" + store)
+			if err := clearDemo(store); err != nil {
+				return err
+			}
 			if err := a.demo(ctx, config, Account{
 				Name: "demo", Provider: "coinut", BaseURL: "http://" + listener.Addr().String(),
 				Credentials: map[string]schema.Secret{"api_key": schema.NewSecret(account.Key), "api_secret": schema.NewSecret(account.Secret)},
@@ -80,8 +88,10 @@ func (a *app) demo(ctx context.Context, config Config, account Account, rateLimi
 	if err != nil {
 		return err
 	}
-	if err := a.demoSync(ctx, config, clients); err != nil {
-		return err
+	// What is there can be looked at, also where something is missing.
+	incomplete := a.demoSync(ctx, config, clients)
+	if incomplete != nil && !errors.Is(incomplete, errPartial) {
+		return incomplete
 	}
 	// Opened anew, as another process would: the tables are on disk.
 	w, err := a.open(ctx, config, true)
@@ -91,9 +101,51 @@ func (a *app) demo(ctx context.Context, config Config, account Account, rateLimi
 	defer a.closing(w)
 	for _, question := range demoQueries {
 		fmt.Fprintf(a.stdout, "\n%s\n", question.title)
-		if err := a.query(ctx, w, question.query, "table"); err != nil {
+		if err := a.query(ctx, w, question.query, "table", w.QueryReadOnly); err != nil {
 			return err
 		}
+	}
+	return incomplete
+}
+
+// demoMarker is the file that tells a demo's folder from one that somebody needs. Its name and its text must fit.
+const (
+	demoMarker     = ".tieout-demo"
+	demoMarkerText = "tieout demo made this folder, and deletes it when it runs again.\n"
+)
+
+// clearDemo makes the folder of a demo, empty but for the marker. It deletes nothing but a demo that no process has
+// open: the data of another seed are other records with the same names, and would never tie out with these.
+func clearDemo(folder string) error {
+	refuse := func(format string, args ...any) error {
+		return &schema.Error{Class: schema.ClassConfiguration, Op: "make the demo's folder", Err: fmt.Errorf(format, args...)}
+	}
+	if folder == "" {
+		return refuse("--store names no folder")
+	}
+	marker := filepath.Join(folder, demoMarker)
+	entries, err := os.ReadDir(folder)
+	switch {
+	case errors.Is(err, os.ErrNotExist) || err == nil && len(entries) == 0:
+	case err != nil:
+		return refuse("%w: name another one with --store", err)
+	default:
+		text, err := os.ReadFile(marker)
+		if err != nil || string(text) != demoMarkerText {
+			return refuse("%s is not empty, and no demo has made it: name another folder with --store, or delete this one yourself", folder)
+		}
+		if err := embedded.CheckFree(folder); err != nil {
+			return err
+		}
+		if err := os.RemoveAll(folder); err != nil {
+			return refuse("%w: name another one with --store", err)
+		}
+	}
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return refuse("%w: name another one with --store", err)
+	}
+	if err := os.WriteFile(marker, []byte(demoMarkerText), 0o600); err != nil {
+		return refuse("%w: name another one with --store", err)
 	}
 	return nil
 }

@@ -19,8 +19,8 @@ func (a *app) doctorCommand() *cobra.Command {
 		Short: "Check configuration, credentials, clock, ClickHouse and one page of each stream",
 		Long: `Check everything that a run needs, and store nothing.
 
-For each stream one page is asked for: it shows whether the key is accepted, how far the partner's clock is from
-this machine's, and which of the partner's fields feed which column.`,
+For each stream a page with records is looked for, five pages far: it shows whether the key is accepted, how far the
+partner's clock is from this machine's, and which of the partner's fields feed which column.`,
 		Example: "  tieout doctor",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			config, err := a.configure(needAccounts)
@@ -55,7 +55,11 @@ func (d *doctor) say(err error, format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
 	if err != nil {
 		d.failures = append(d.failures, err)
-		fmt.Fprintf(d.stdout, "FAIL  %s: %s\n", text, oneLine(err.Error()))
+		lines := strings.Split(err.Error(), "\n") // a schema has a line for each difference
+		for i := range lines {
+			lines[i] = oneLine(strings.TrimSpace(lines[i]))
+		}
+		fmt.Fprintf(d.stdout, "FAIL  %s: %s\n", text, strings.Join(lines, "\n      "))
 		return
 	}
 	fmt.Fprintf(d.stdout, "ok    %s\n", text)
@@ -95,25 +99,57 @@ const clockSkewLooks = 5 * time.Second
 
 func (d *doctor) account(ctx context.Context, c client) {
 	for _, resource := range c.resources {
-		stream := c.Account().Stream(resource)
-		page, err := c.Fetch(ctx, resource, "")
-		if err != nil {
-			d.say(err, "%s", stream)
+		if err := d.stream(ctx, c, resource); err != nil {
 			if class := schema.ClassOf(err); class == schema.ClassCredentials || class == schema.ClassUnavailable || class == schema.ClassCancelled {
 				return // the other lists of the account would say the same
 			}
-			continue
 		}
-		of := ""
-		if page.Total != nil {
-			of = fmt.Sprintf(" of %d", *page.Total)
+	}
+}
+
+// doctorPagesMax is how far the doctor looks for a record: a list may begin with empty slices.
+const doctorPagesMax = 5
+
+// stream looks at the first page of a list that has records. It returns the error of a page that did not come.
+func (d *doctor) stream(ctx context.Context, c client, resource schema.Resource) error {
+	stream := c.Account().Stream(resource)
+	var position extract.Position
+	for number := 1; ; number++ {
+		page, err := c.Fetch(ctx, resource, position)
+		if err != nil {
+			d.say(err, "%s", stream)
+			return err
 		}
-		d.say(nil, "%s: %d records%s on the first page", stream, page.Items, of)
-		if page.ClockSkew.Abs() > clockSkewLooks {
+		if number == 1 && page.ClockSkew.Abs() > clockSkewLooks {
 			d.warn("%s: the partner's clock differs from this machine's by %s", stream, page.ClockSkew)
 		}
-		d.fields(page)
+		switch {
+		case page.Items > 0:
+			d.page(stream, page, number)
+			return nil
+		case page.Last || number == doctorPagesMax:
+			d.warn("%s: no record to look at (pages asked for: %d)", stream, number)
+			return nil
+		}
+		position = page.Next
 	}
+}
+
+// page tells what is on a page that has records, and fails if none of them can be stored.
+func (d *doctor) page(stream schema.Stream, page extract.Page, number int) {
+	of := ""
+	if page.Total != nil {
+		of = fmt.Sprintf(" of %d", *page.Total)
+	}
+	text := fmt.Sprintf("%s: %d records%s on page %d", stream, page.Items, of, number)
+	if len(page.Rejected) > 0 && len(page.Rows) == 0 {
+		d.say(&schema.Error{
+			Class: schema.ClassStream, Err: fmt.Errorf("all of them would go to quarantine, the first because %s", page.Rejected[0].Reason),
+		}, "%s", text)
+	} else {
+		d.say(nil, "%s", text)
+	}
+	d.fields(page)
 }
 
 // fields tells where the columns came from, which were not found, and what would go to quarantine.
@@ -132,19 +168,19 @@ func (d *doctor) fields(page extract.Page) {
 	if len(missing) > 0 && page.Items > 0 {
 		fmt.Fprintf(d.stdout, "      not on this page: %s\n", strings.Join(missing, " "))
 	}
-	if len(page.Rejected) > 0 {
+	if len(page.Rejected) > 0 && len(page.Rows) > 0 {
 		d.warn("%d of %d records would go to quarantine, the first because %s", len(page.Rejected), page.Items, page.Rejected[0].Reason)
 	}
 }
 
-// verdict returns the error that decides the exit code: that of the failures if they agree.
+// verdict returns the error that decides the exit code: that of the failures if they agree on one that stops a run.
 func (d *doctor) verdict() error {
 	if len(d.failures) == 0 {
 		return nil
 	}
 	class := schema.ClassOf(d.failures[0])
 	for _, failure := range d.failures {
-		if schema.ClassOf(failure) != class {
+		if schema.ClassOf(failure) != class || class == schema.ClassStream {
 			return reportedError{fmt.Errorf("%d of %d findings: %w", len(d.failures), d.findings, errPartial)}
 		}
 	}

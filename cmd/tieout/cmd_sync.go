@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,6 +33,9 @@ func (a *app) syncCommand() *cobra.Command {
 		Example: "  tieout sync\n  tieout sync --account coinut_main --resource deposits,balances\n  tieout sync --full",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := refuseEmpty(cmd, "account", "resource", "allow"); err != nil {
+				return err
+			}
 			for _, what := range allow {
 				if what != "unproven" {
 					return usageError{cmd.CommandPath(), fmt.Errorf("--allow %s: only unproven can be allowed", what)}
@@ -69,6 +74,18 @@ func (a *app) closing(w *warehouse) {
 	}
 }
 
+// refuseEmpty refuses lists that were given and name nothing, as --resource "$UNSET" does: they would mean all.
+func refuseEmpty(command *cobra.Command, names ...string) error {
+	for _, name := range names {
+		flag := command.Flags().Lookup(name)
+		list, ok := flag.Value.(interface{ GetSlice() []string })
+		if ok && flag.Changed && (len(list.GetSlice()) == 0 || slices.Contains(list.GetSlice(), "")) {
+			return usageError{command.CommandPath(), fmt.Errorf("--%s holds an empty name; without the flag it means all", name)}
+		}
+	}
+	return nil
+}
+
 type syncOptions struct{ full, allowUnproven bool }
 
 // sync brings the schema up to date, reads every stream and prints what came of each.
@@ -87,7 +104,7 @@ func (a *app) sync(ctx context.Context, w *warehouse, clients []client, options 
 	r := sync.Run{
 		ID: uuid.NewString(), StartedAt: time.Now().UTC().Truncate(time.Microsecond), Full: options.full,
 		Destination: w.destination(), Checkpoints: ledger, Ledger: ledger,
-		Observer: progress, Log: progress.logger(a),
+		Observer: progress, Log: a.log,
 	}
 	results := r.Sync(ctx, accounts)
 	progress.close()
@@ -134,11 +151,11 @@ func (a *app) verdict(results []sync.Result, options syncOptions) error {
 				said[rootText(result.Err)] = true
 				fmt.Fprintln(a.stderr, text)
 			}
-		case result.Outcome == checkpoints.Unproven && options.allowUnproven:
-			fmt.Fprintf(a.stderr, "warning: %s is not proven complete: %s\n", result.Stream, result.Certificate.Reason)
-		case result.Outcome == checkpoints.Unproven && result.Certificate.Total != nil:
+		case result.Outcome == checkpoints.Unproven && (options.allowUnproven || unprovable(result)):
+			fmt.Fprintf(a.stderr, "warning: %s is not proven complete: %s\n", result.Stream, reason(result.Certificate))
+		case result.Outcome == checkpoints.Unproven:
 			unproven++
-			fmt.Fprintf(a.stderr, "tieout: %s is not proven complete: %s\n", result.Stream, result.Certificate.Reason)
+			fmt.Fprintf(a.stderr, "tieout: %s is not proven complete: %s\n", result.Stream, reason(result.Certificate))
 		}
 	}
 	switch {
@@ -153,6 +170,17 @@ func (a *app) verdict(results []sync.Result, options syncOptions) error {
 		return reportedError{&schema.Error{Class: class, Err: errors.New("nothing could go on")}}
 	}
 	return reportedError{fmt.Errorf("%d of %d streams: %w", len(failed), len(results), errPartial)}
+}
+
+// unprovable reports whether the only thing that is missing for a proof is the partner's count, which it never gives:
+// nothing that a person could mend. Balances need no count, and a record in quarantine is one that is missing.
+func unprovable(result sync.Result) bool {
+	return result.Certificate.Total == nil && result.Stream.Resource != schema.Balances && result.Counts.Rejected == 0
+}
+
+// reason says why there is no proof, on one line.
+func reason(certificate checkpoints.Certificate) string {
+	return cmp.Or(oneLine(certificate.Reason), "the run gave no reason")
 }
 
 // rootText is the text of the classified error, without the stream that met it.

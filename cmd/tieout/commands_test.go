@@ -2,10 +2,18 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"tieout/extract/sandbox"
+	"tieout/load/embedded/embeddedtest"
+	"tieout/schema"
 )
 
 // TestUsage ends with 2 for what cannot be understood, and says where help is.
@@ -19,6 +27,10 @@ func TestUsage(t *testing.T) {
 		{"sync", "--account", "nobody"},
 		{"sync", "--resource", "invoices"},
 		{"sql", "--format", "pdf", "SELECT 1"},
+		{"sync", "--resource", ""},
+		{"sync", "--resource", "deposits,"},
+		{"sync", "--account", ""},
+		{"sync", "--account", "coinut_main", "--allow", ""},
 		{"sql", ""},
 		{"status", "--format", "xml"},
 		{"sandbox", "--rate-limits", "fast"},
@@ -111,14 +123,147 @@ func TestDoctor(t *testing.T) {
 	}
 }
 
-// TestDemo runs what the README tells to run first.
+// TestDoctorLooksForRecords: a list that begins with empty pages is followed, a list without records is said to be
+// one, and one that could store nothing is a failure.
+func TestDoctorLooksForRecords(t *testing.T) {
+	var mu sync.Mutex
+	asked := map[string]int{}
+	w := newWorkplace(t, sandbox.Options{Records: -1, BeforeRequest: func(r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		asked[r.URL.Query().Get("status")+"@"+r.URL.Path]++
+	}}, "")
+	out := w.must(exitDone, "doctor").stdout
+	if asked["RECEIVED@/deposit/list"] != 1 || asked["ACTION_REQUIRED@/deposit/list"] != 1 {
+		t.Errorf("the doctor asked for %v", asked)
+	}
+	for _, resource := range []string{"deposits", "payments"} {
+		if !strings.Contains(out, "look  coinut_main/"+resource+": no record to look at") {
+			t.Errorf("the empty list of %s is not said to be one:\n%s", resource, out)
+		}
+	}
+	empty := `{"status":"SUCCESS","data":{"list":[],"pageNum":1,"pageSize":100,"total":1}}`
+	record := `{"status":"SUCCESS","data":{"list":[{"id":"d-1","status":"COMPLETE","amount":%s,"currency":"BTC","timestamp":"2026-03-12 17:22:04","createTime":"2026-03-12 17:22:04"}],"pageNum":1,"pageSize":100,"total":1}}`
+	w.sandbox.Inject(1, sandbox.OnPath("/deposit/list"), sandbox.Answer(http.StatusOK, nil, empty))
+	w.sandbox.Inject(1, sandbox.OnPath("/deposit/list"), sandbox.Answer(http.StatusOK, nil, fmt.Sprintf(record, "1.5")))
+	if out := w.must(exitDone, "doctor").stdout; !strings.Contains(out, "ok    coinut_main/deposits: 1 records on page 2") {
+		t.Errorf("the second page is not looked at:\n%s", out)
+	}
+	w.sandbox.Inject(1, sandbox.OnPath("/deposit/list"), sandbox.Answer(http.StatusOK, nil, fmt.Sprintf(record, `"?"`)))
+	if out := w.must(exitPartial, "doctor").stdout; !strings.Contains(out, "FAIL  coinut_main/deposits: 1 records on page 1: all of them would go to quarantine") {
+		t.Errorf("the doctor is content:\n%s", out)
+	}
+}
+
+// TestDemo runs what the README tells to run first, and runs it again with other data in the same folder.
 func TestDemo(t *testing.T) {
 	w := newWorkplace(t, sandbox.Options{Records: -1}, "")
-	out := w.must(exitDone, "demo", "--records", "300").stdout
-	for _, text := range []string{"demo/deposits", "C3n: 300 of 300", "Deposits by status and currency", "Balances"} {
-		if !strings.Contains(out, text) {
-			t.Errorf("the demo does not show %q:\n%s", text, out)
+	store := filepath.Join(t.TempDir(), "store")
+	for _, arguments := range [][]string{{"--records", "300"}, {"--records", "200", "--seed", "7"}} {
+		out := w.must(exitDone, append([]string{"demo", "--store", store}, arguments...)...).stdout
+		for _, text := range []string{"demo/deposits", fmt.Sprintf("C3n: %s of %[1]s", arguments[1]), "Deposits by status and currency", "Balances"} {
+			if !strings.Contains(out, text) {
+				t.Errorf("the demo does not show %q:\n%s", text, out)
+			}
 		}
+	}
+}
+
+// TestDemoDeletesOnlyDemos: a folder without the demo's own file is somebody's data.
+func TestDemoDeletesOnlyDemos(t *testing.T) {
+	w := newWorkplace(t, sandbox.Options{Records: -1}, "")
+	store := t.TempDir()
+	precious := filepath.Join(store, "precious")
+	for name, text := range map[string]string{"precious": "data", demoMarker: "something else of this name"} {
+		if err := os.WriteFile(filepath.Join(store, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		f := w.must(exitConfiguration, "demo", "--records", "10", "--store", store)
+		if !strings.Contains(f.stderr, store) || !strings.Contains(f.stderr, "--store") {
+			t.Errorf("the refusal does not say what to do: %s", f.stderr)
+		}
+	}
+	if data, err := os.ReadFile(precious); err != nil || string(data) != "data" {
+		t.Errorf("what was in the folder is gone: %q, %v", data, err)
+	}
+	if f := w.must(exitConfiguration, "demo", "--store", precious); !strings.Contains(f.stderr, "--store") {
+		t.Errorf("a file: %s", f.stderr)
+	}
+}
+
+// TestDemoShowsWhatIsThere: the closing queries are shown although a stream is unproven, and the exit code is kept.
+func TestDemoShowsWhatIsThere(t *testing.T) {
+	w := newWorkplace(t, sandbox.Options{Records: 20}, "")
+	w.sandbox.AddDeposit("ARCHIVED")
+	a, stdout, stderr := newApp(false)
+	known := w.sandbox.Accounts()[0]
+	server := httptest.NewServer(w.sandbox)
+	defer server.Close()
+	config := Config{Library: embeddedtest.Library(t), ClickHouseDSN: schema.NewSecret("embedded:" + t.TempDir())}
+	err := a.demo(t.Context(), config, Account{
+		Name: "demo", Provider: "coinut", BaseURL: server.URL,
+		Credentials: map[string]schema.Secret{"api_key": schema.NewSecret(known.Key), "api_secret": schema.NewSecret(known.Secret)},
+	}, "60000/1m")
+	if exitCode(t.Context(), err) != exitPartial || !strings.Contains(stderr.String(), "demo/deposits is not proven complete") {
+		t.Errorf("ended with %v: %s", err, stderr)
+	}
+	for _, question := range demoQueries {
+		if !strings.Contains(stdout.String(), question.title) {
+			t.Errorf("the demo does not show %q:\n%s", question.title, stdout)
+		}
+	}
+}
+
+// TestSQLOnlyReads: what would write is refused with the flag that allows it, and changes nothing.
+func TestSQLOnlyReads(t *testing.T) {
+	w := newWorkplace(t, sandbox.Options{Records: -1}, "")
+	w.must(exitDone, "migrate")
+	const insert = "INSERT INTO sync_runs (run_id) VALUES ('x')"
+	for _, query := range []string{insert, "DROP TABLE deposit_versions", "TRUNCATE TABLE sync_runs", "SELECT 1 INTO OUTFILE 'x'"} {
+		if f := w.must(exitUsage, "sql", query); !strings.Contains(f.stderr, "--write") {
+			t.Errorf("%s: the refusal does not name the flag: %s", query, f.stderr)
+		}
+	}
+	w.must(exitUsage, "sql", "SELECT 1; "+insert)
+	if rows := w.rows("SELECT count() FROM sync_runs"); rows[0] != "0" {
+		t.Errorf("%s rows were written", rows[0])
+	}
+	if f := w.must(exitDone, "sql", "--write", insert); f.stdout != "" {
+		t.Errorf("the insert printed %q", f.stdout)
+	}
+	if rows := w.rows("SELECT count() FROM sync_runs"); rows[0] != "1" {
+		t.Errorf("%s rows are there", rows[0])
+	}
+}
+
+// TestSQLMistakes are the person's where our own tables are all there, and a matter of configuration where not.
+func TestSQLMistakes(t *testing.T) {
+	w := newWorkplace(t, sandbox.Options{Records: -1}, "")
+	if f := w.must(exitConfiguration, "sql", "SELECT * FROM deposits"); !strings.Contains(f.stderr, "tieout migrate") {
+		t.Errorf("without the database: %s", f.stderr)
+	}
+	w.must(exitDone, "migrate")
+	for query, message := range map[string]string{
+		"SELECT * FROM depositss": "Unknown table expression identifier 'depositss'", "SELECT nope FROM deposits": "Unknown expression identifier `nope`",
+		"SELECT nope(1)": "`nope`", "SELECT FROM WHERE": "Syntax error", "SELECT 1 + 'a'": "Illegal types", "SELECT * FROM nowhere.t": "nowhere",
+		"SELECT 1 FORMAT CSV": "FORMAT",
+	} {
+		f := w.must(exitUsage, "sql", query)
+		if !strings.Contains(f.stderr, message) || strings.Contains(f.stderr, "tieout migrate") {
+			t.Errorf("%s: %s", query, f.stderr)
+		}
+	}
+	w.must(exitDone, "sql", "--write", "DROP VIEW deposits")
+	if f := w.must(exitConfiguration, "sql", "SELECT * FROM deposits"); !strings.Contains(f.stderr, "tieout migrate") {
+		t.Errorf("without the view: %s", f.stderr)
+	}
+	for _, arguments := range [][]string{{"migrate"}, {"sync"}, {"migrate", "--dry-run"}} {
+		if f := w.must(exitConfiguration, arguments...); !strings.Contains(f.stderr, "view deposits is missing") {
+			t.Errorf("%s: %s", arguments, f.stderr)
+		}
+	}
+	if f := w.must(exitConfiguration, "doctor"); !strings.Contains(f.stdout, "FAIL  schema: ") || !strings.Contains(f.stdout, "view deposits is missing") {
+		t.Errorf("the doctor says\n%s", f.stdout)
 	}
 }
 

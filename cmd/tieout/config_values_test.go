@@ -4,6 +4,10 @@ import (
 	"log/slog"
 	"testing"
 	"time"
+
+	"tieout/extract"
+	"tieout/extract/providers"
+	"tieout/schema"
 )
 
 func TestCheckClickHouseDSN(t *testing.T) {
@@ -141,5 +145,36 @@ func TestParseLogLevel(t *testing.T) {
 		if _, err := parseLogLevel(text); err == nil {
 			t.Errorf("%q was accepted", text)
 		}
+	}
+}
+
+// TestBaseURLIsTheStricterRule: what the configuration accepts, a client takes; so a refusal names the variable.
+func TestBaseURLIsTheStricterRule(t *testing.T) {
+	catalog, err := extract.LoadCatalog(providers.Files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	accepted := 0
+	for _, address := range []string{
+		"https://api.example.com", "https://api.example.com/", "https://api.example.com/v1/", "https://api.example.com:8443/v1", "HTTPS://API.EXAMPLE.COM",
+		"http://127.0.0.1:8080", "http://[::1]:8080/x", "http://localhost", "https://[2001:db8::1]", "https://example.com:", "https://example.com/a b",
+		"", "example.com", "/v1", "ftp://example.com", "https://", "https:///v1", "https://:443", "https://user@example.com", "https://user:word@example.com",
+		"https://example.com?x=1", "https://example.com?", "https://example.com#", "https://example.com#x", "http://example.com", "https://example.com:0",
+		"https://example.com:99999", "https://example.com:x", "https://exa mple.com", "https://example.com/\x7f", "https://%zz", "mailto:a@example.com",
+	} {
+		if checkBaseURL(address) != nil {
+			continue
+		}
+		accepted++
+		_, err := extract.NewClient(extract.Account{
+			Name: "a", Definition: catalog["coinut"], BaseURL: address,
+			Credentials: map[string]schema.Secret{"api_key": schema.NewSecret("k"), "api_secret": schema.NewSecret("s")},
+		}, nil, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Errorf("the configuration accepts %q, the client does not: %v", address, err)
+		}
+	}
+	if accepted < 8 {
+		t.Errorf("only %d addresses were accepted", accepted)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -137,6 +138,14 @@ func serverDSN(t *testing.T) string {
 	}
 	base, _, _ := strings.Cut(dsn, "?")
 	return fmt.Sprintf("%s/tieout_test_%d_%d", base[:strings.LastIndexByte(base, '/')], os.Getpid(), databases.Add(1))
+}
+
+// newApp is the program inside the test's own process, with what it prints.
+func newApp(terminal bool) (a *app, stdout, stderr *bytes.Buffer) {
+	stdout, stderr = &bytes.Buffer{}, &bytes.Buffer{}
+	a = &app{stdout: stdout, stderr: stderr, terminal: terminal, messages: newDetour(stderr)}
+	a.log = newLogger(a.messages, slog.LevelInfo, logFormatText, false)
+	return a, stdout, stderr
 }
 
 // firstLine is what people read first.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"io"
 	"log/slog"
 	"time"
 
@@ -16,6 +15,7 @@ import (
 // progress shows how far a run is: a bar for each stream on a terminal, a log line now and then elsewhere.
 type progress struct {
 	log     *slog.Logger
+	above   *detour                           // what is logged goes above the bars
 	bars    *mpb.Progress                     // nil unless on a terminal
 	streams map[schema.Stream]*streamProgress // not changed after newProgress
 }
@@ -26,9 +26,10 @@ const logEvery = 10 * time.Second
 var _ sync.Observer = (*progress)(nil)
 
 func (a *app) newProgress(streams []schema.Stream) *progress {
-	p := &progress{log: a.log, streams: map[schema.Stream]*streamProgress{}}
-	if isTerminal(a.stderr) {
-		p.bars = mpb.New(mpb.WithOutput(a.stderr), mpb.WithWidth(tableWidth), mpb.WithRefreshRate(200*time.Millisecond))
+	p := &progress{log: a.log, above: a.messages, streams: map[schema.Stream]*streamProgress{}}
+	if a.terminal {
+		p.bars = mpb.New(mpb.WithOutput(a.stderr), mpb.WithAutoRefresh(), mpb.WithWidth(tableWidth), mpb.WithRefreshRate(200*time.Millisecond))
+		a.messages.take(p.bars)
 	}
 	now := time.Now()
 	for _, stream := range streams {
@@ -41,20 +42,6 @@ func (a *app) newProgress(streams []schema.Stream) *progress {
 		}
 	}
 	return p
-}
-
-// logger returns the logger to use while the bars are shown: its lines go above them.
-func (p *progress) logger(a *app) *slog.Logger {
-	if p.bars == nil {
-		return a.log
-	}
-	level := slog.LevelError
-	for _, l := range []slog.Level{slog.LevelWarn, slog.LevelInfo, slog.LevelDebug} {
-		if a.log.Enabled(nil, l) { //nolint:staticcheck // our handlers ask the context nothing
-			level = l
-		}
-	}
-	return newLogger(io.Writer(p.bars), level, logFormatText, false)
 }
 
 // Fetched implements sync.Observer.
@@ -87,5 +74,6 @@ func (p *progress) Finished(result sync.Result) {
 func (p *progress) close() {
 	if p.bars != nil {
 		p.bars.Wait()
+		p.above.take(nil)
 	}
 }

@@ -1,18 +1,15 @@
 package main
 
 import (
-	"bytes"
 	"encoding/csv"
-	"encoding/json"
 	"fmt"
 	"reflect"
+	"regexp"
 	"strings"
-	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
-	"github.com/shopspring/decimal"
 )
 
 // renderers print rows, by the name of their format.
@@ -24,23 +21,28 @@ var renderers = map[string]func(*app, driver.Rows) error{
 }
 
 // eachRow calls do with the values of every row; the slice is used again for the next.
-func eachRow(rows driver.Rows, do func(values []any) error) error {
+func eachRow(rows driver.Rows, do func(values []sqlValue) error) error {
 	types := rows.ColumnTypes()
+	kinds := make([]columnType, len(types))
 	pointers := make([]any, len(types))
 	for i, column := range types {
+		kinds[i] = parseColumnType(column.DatabaseTypeName())
 		pointers[i] = reflect.New(column.ScanType()).Interface()
+		if kinds[i].name == "Map" {
+			pointers[i] = new(mapPairs)
+		}
 	}
-	values := make([]any, len(types))
+	values := make([]sqlValue, len(types))
 	for rows.Next() {
+		for _, pointer := range pointers {
+			reflect.ValueOf(pointer).Elem().SetZero() // nothing of the row before may stay
+		}
 		if err := rows.Scan(pointers...); err != nil {
-			return err
+			// Some types, as a tuple in a tuple, the driver reads and cannot hand out.
+			return fmt.Errorf("%w (toString(…) prints what cannot be read)", err)
 		}
 		for i, pointer := range pointers {
-			values[i] = plain(reflect.ValueOf(pointer).Elem())
-			if day, ok := values[i].(time.Time); ok && strings.Contains(types[i].DatabaseTypeName(), "Date") &&
-				!strings.Contains(types[i].DatabaseTypeName(), "DateTime") {
-				values[i] = day.Format(time.DateOnly)
-			}
+			values[i] = newValue(kinds[i], reflect.ValueOf(pointer).Elem())
 		}
 		if err := do(values); err != nil {
 			return err
@@ -49,50 +51,35 @@ func eachRow(rows driver.Rows, do func(values []any) error) error {
 	return nil
 }
 
-// plain returns a scanned value without pointers: nil for NULL.
-func plain(value reflect.Value) any {
-	for value.Kind() == reflect.Pointer {
-		if value.IsNil() {
-			return nil
+// cells returns the values as texts. Only a text that stands alone passes escape: the others hold nothing that a
+// format could trip over.
+func cells(values []sqlValue, escape func(string) string) []string {
+	texts := make([]string, len(values))
+	for i, value := range values {
+		texts[i] = value.text()
+		if word, ok := value.value.(string); ok {
+			texts[i] = escape(word)
 		}
-		value = value.Elem()
 	}
-	return value.Interface()
+	return texts
 }
 
-// cell is a value as text, exact: amounts in plain digits, instants in UTC with what they have of a second.
-func cell(value any) string {
-	switch v := value.(type) {
-	case nil:
-		return ""
-	case decimal.Decimal:
-		return v.String()
-	case time.Time:
-		return v.UTC().Format("2006-01-02 15:04:05.999999")
-	case string:
-		return v
-	}
-	return fmt.Sprint(value)
-}
+// numeric matches the types whose values are easiest to compare with their last digits below each other.
+var numeric = regexp.MustCompile(`^(U?Int|B?Float|Decimal)`)
 
 func (a *app) printTable(rows driver.Rows) error {
 	t := a.newTable(rows.Columns()...)
 	var layout []table.ColumnConfig
 	for i, column := range rows.ColumnTypes() {
-		if strings.Contains(column.DatabaseTypeName(), "Decimal") {
+		if numeric.MatchString(parseColumnType(column.DatabaseTypeName()).name) {
 			layout = append(layout, table.ColumnConfig{Number: i + 1, Align: text.AlignRight})
 		}
 	}
 	t.SetColumnConfigs(layout)
-	err := eachRow(rows, func(values []any) error {
-		row := make([]any, len(values))
-		for i, value := range values {
-			switch value.(type) {
-			case decimal.Decimal, string, time.Time, nil:
-				row[i] = oneLine(cell(value))
-			default:
-				row[i] = value
-			}
+	err := eachRow(rows, func(values []sqlValue) error {
+		row := make(table.Row, len(values))
+		for i, text := range cells(values, escaped) {
+			row[i] = text
 		}
 		t.AppendRow(row)
 		return nil
@@ -107,7 +94,8 @@ func (a *app) printSeparated(rows driver.Rows, separator rune) error {
 	if err := w.Write(rows.Columns()); err != nil {
 		return err
 	}
-	err := eachRow(rows, func(values []any) error { return w.Write(cells(values)) })
+	asItIs := func(text string) string { return text }
+	err := eachRow(rows, func(values []sqlValue) error { return w.Write(cells(values, asItIs)) })
 	w.Flush()
 	if err != nil {
 		return err
@@ -115,66 +103,40 @@ func (a *app) printSeparated(rows driver.Rows, separator rune) error {
 	return w.Error()
 }
 
-func cells(values []any) []string {
-	texts := make([]string, len(values))
-	for i, value := range values {
-		texts[i] = cell(value)
-	}
-	return texts
-}
-
-// tabEscaper writes what would break a line of tab-separated values as ClickHouse does.
-var tabEscaper = strings.NewReplacer(`\`, `\\`, "\t", `\t`, "\n", `\n`, "\r", `\r`)
+// tabEscaper writes what would break a line of tab-separated values, or end it for some reader, as ClickHouse does.
+var tabEscaper = strings.NewReplacer(`\`, `\\`, "\t", `\t`, "\n", `\n`, "\r", `\r`, "\b", `\b`, "\f", `\f`, "\x00", `\0`)
 
 func (a *app) printTabs(rows driver.Rows) error {
-	line := func(texts []string) error {
-		for i := range texts {
-			texts[i] = tabEscaper.Replace(texts[i])
-		}
-		_, err := fmt.Fprintln(a.stdout, strings.Join(texts, "\t"))
+	names := rows.Columns()
+	for i := range names {
+		names[i] = tabEscaper.Replace(names[i])
+	}
+	if _, err := fmt.Fprintln(a.stdout, strings.Join(names, "\t")); err != nil {
 		return err
 	}
-	if err := line(rows.Columns()); err != nil {
-		return err
-	}
-	return eachRow(rows, func(values []any) error {
-		texts := cells(values)
+	return eachRow(rows, func(values []sqlValue) error {
+		texts := cells(values, tabEscaper.Replace)
 		for i, value := range values {
-			if value == nil {
+			if value.value == nil {
 				texts[i] = `\N`
-				continue
 			}
-			texts[i] = tabEscaper.Replace(texts[i])
 		}
 		_, err := fmt.Fprintln(a.stdout, strings.Join(texts, "\t"))
 		return err
 	})
 }
 
-// printJSON prints one object a line, names in the order of the columns. Amounts are strings: a JSON number would
-// lose digits in most readers.
+// printJSON prints one object a line, names in the order of the columns.
 func (a *app) printJSON(rows driver.Rows) error {
 	names := rows.Columns()
-	return eachRow(rows, func(values []any) error {
-		var line bytes.Buffer
-		encoder := json.NewEncoder(&line)
-		encoder.SetEscapeHTML(false)
+	return eachRow(rows, func(values []sqlValue) error {
+		var line []byte
 		for i, value := range values {
-			line.WriteByte("{,"[min(i, 1)])
-			switch v := value.(type) {
-			case decimal.Decimal, time.Time:
-				value = cell(v)
-			}
-			if err := encoder.Encode(names[i]); err != nil {
-				return err
-			}
-			line.WriteByte(':')
-			if err := encoder.Encode(value); err != nil {
-				return err
-			}
+			line = append(line, "{,"[min(i, 1)])
+			line = append(appendJSONText(line, names[i]), ':')
+			line = value.appendJSON(line)
 		}
-		object := bytes.ReplaceAll(line.Bytes(), []byte("\n"), nil) // Encode ends each part with one; inside a text it is escaped
-		_, err := fmt.Fprintf(a.stdout, "%s}\n", object)
+		_, err := fmt.Fprintf(a.stdout, "%s}\n", line)
 		return err
 	})
 }
