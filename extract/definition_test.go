@@ -71,7 +71,9 @@ type mistake struct {
 func edit(name string, edits ...string) mistake { return mistake{name, edits} }
 
 // mistakes in one value each, and at last several at once.
-func mistakes() []mistake { return slices.Concat(mistakesOfThePartner(), mistakesOfLists()) }
+func mistakes() []mistake {
+	return slices.Concat(mistakesOfThePartner(), mistakesOfLists(), mistakesOfDialects())
+}
 
 // mistakesOfThePartner are made above the resources.
 func mistakesOfThePartner() []mistake {
@@ -139,6 +141,33 @@ func mistakesOfLists() []mistake {
 		edit("style", "style: page", "style: cursor", "total: data.total}", "total: data.total} # wrong"),
 		edit("pages without rows", "rows: 50, ", "", "total: data.total}", "total: data.total} # wrong"),
 		edit("pages without parameters", "parameter: page, size: size, ", "", "total: data.total}", "total: data.total} # wrong"),
+		edit("path of the total", "total: data.total}", "total: data..total} # wrong"),
+		edit("form of the items", "    items: data.list\n", "    items: data.list\n    items_as: set # wrong\n"),
+		edit("path of the items", "items: data.list", "items: data. # wrong"),
+		edit("slices without values", "      values: [NEW, DONE]\n", "", "parameter: status", "parameter: status # wrong"),
+		edit("slices without a parameter", "      parameter: status\n", "", "values: [NEW, DONE]", "values: [NEW, DONE] # wrong"),
+		edit("slices of a column alone", "      parameter: status\n      values: [NEW, DONE]\n", "", "column: provider_status", "column: provider_status # wrong"),
+		edit("slice without a value", "values: [NEW, DONE]", "values: [NEW, \"\"] # wrong"),
+		edit("column of slices", "column: provider_status", "column: state # wrong"),
+		edit("column of slices that is no text", "column: provider_status", "column: amount # wrong"),
+		edit("required column", "      currency: currency\n", "", "deposit_id: id", "deposit_id: id # wrong"),
+		edit("column", "amount: amount", "amount: amount\n      amuont: amount # wrong"),
+		edit("path of a column", "deposit_id: id", "deposit_id: a..id # wrong"),
+		edit("one path of several", "[createdAt, time.created]", "[createdAt, time.] # wrong"),
+		edit("column without a path", "amount: amount", "amount: [] # wrong"),
+		edit("status", "DONE: completed", "DONE: finished # wrong"),
+		edit("two documents", "name: other", "name: first\n---\nname: other"),
+		edit("several of the form", "title: Another partner", "titel: x # wrong", "rows: 50, total: data.total}", "rows: many, total: data.total} # wrong",
+			"1000/1h]", "lots] # wrong"),
+		edit("several of the content", "zone: UTC", "zone: Mars/Olympus # wrong", "DONE: completed", "DONE: finished # wrong",
+			"name: other", "name: 1st # wrong", "path: /deposits", "path: deposits # wrong"),
+		edit("several in one line", "success: [{path: status, equals: OK}]", "success: [{path: a..b}] # wrong"),
+	}
+}
+
+// mistakesOfDialects are made in what a list may say beyond pages of plain records.
+func mistakesOfDialects() []mistake {
+	return []mistake{
 		edit("number in quotes", "rows: 50", "rows: \"50\"", "total: data.total}", "total: data.total} # wrong"),
 		edit("old key of paging", "parameter: page,", "page: page,", "total: data.total}", "total: data.total} # wrong"),
 		edit("cursor without a token", "style: page, parameter: page, size: size, rows: 50", "style: cursor, parameter: after, stop: total", "total: data.total}", "total: data.total} # wrong"),
@@ -167,27 +196,6 @@ func mistakesOfLists() []mistake {
 		edit("column of nothing", "amount: amount", "amount: {sign: flip} # wrong"),
 		edit("method", "path: /deposits", "method: PUT # wrong\n    path: /deposits"),
 		edit("order", "path: /deposits", "order: any # wrong\n    path: /deposits"),
-		edit("path of the total", "total: data.total}", "total: data..total} # wrong"),
-		edit("form of the items", "    items: data.list\n", "    items: data.list\n    items_as: set # wrong\n"),
-		edit("path of the items", "items: data.list", "items: data. # wrong"),
-		edit("slices without values", "      values: [NEW, DONE]\n", "", "parameter: status", "parameter: status # wrong"),
-		edit("slices without a parameter", "      parameter: status\n", "", "values: [NEW, DONE]", "values: [NEW, DONE] # wrong"),
-		edit("slices of a column alone", "      parameter: status\n      values: [NEW, DONE]\n", "", "column: provider_status", "column: provider_status # wrong"),
-		edit("slice without a value", "values: [NEW, DONE]", "values: [NEW, \"\"] # wrong"),
-		edit("column of slices", "column: provider_status", "column: state # wrong"),
-		edit("column of slices that is no text", "column: provider_status", "column: amount # wrong"),
-		edit("required column", "      currency: currency\n", "", "deposit_id: id", "deposit_id: id # wrong"),
-		edit("column", "amount: amount", "amount: amount\n      amuont: amount # wrong"),
-		edit("path of a column", "deposit_id: id", "deposit_id: a..id # wrong"),
-		edit("one path of several", "[createdAt, time.created]", "[createdAt, time.] # wrong"),
-		edit("column without a path", "amount: amount", "amount: [] # wrong"),
-		edit("status", "DONE: completed", "DONE: finished # wrong"),
-		edit("two documents", "name: other", "name: first\n---\nname: other"),
-		edit("several of the form", "title: Another partner", "titel: x # wrong", "rows: 50, total: data.total}", "rows: many, total: data.total} # wrong",
-			"1000/1h]", "lots] # wrong"),
-		edit("several of the content", "zone: UTC", "zone: Mars/Olympus # wrong", "DONE: completed", "DONE: finished # wrong",
-			"name: other", "name: 1st # wrong", "path: /deposits", "path: deposits # wrong"),
-		edit("several in one line", "success: [{path: status, equals: OK}]", "success: [{path: a..b}] # wrong"),
 	}
 }
 

@@ -89,7 +89,7 @@ func TestRisingNoncesWithoutStore(t *testing.T) {
 	keys := &keyTable{err: &schema.Error{Class: schema.ClassUnavailable, Err: errors.New("ClickHouse is gone")}}
 	s := &script{answer: func(*http.Request, map[string]any) string { return `{"d":[]}` }}
 	client := dialectClient(t, dialect(t, one, "credentials: [api_key, api_secret]", risingTop), s, func(a *extract.Account) { a.Keys = keys })
-	fetchFails(t, client, "", schema.ClassUnavailable, "ClickHouse is gone")
+	fetchFails(t, client, schema.ClassUnavailable, "ClickHouse is gone")
 	keys.err = nil
 	keys.states = map[string]string{}
 	if _, err := client.Fetch(t.Context(), schema.Deposits, ""); err != nil || len(s.asked) != 1 {
@@ -221,7 +221,7 @@ func TestAnswerWords(t *testing.T) {
 				response.Header.Set("Content-Type", test.contentType)
 				return response, err
 			}))
-			fetchFails(t, client, "", test.class, test.says)
+			fetchFails(t, client, test.class, test.says)
 			if asked != 1 {
 				t.Errorf("asked %d times", asked)
 			}

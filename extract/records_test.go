@@ -67,7 +67,7 @@ func TestItemsAsMap(t *testing.T) {
 		t.Error("two records of the same content under other names have one hash")
 	}
 	client := dialectClient(t, definition, answering(200, `{"d":[]}`))
-	fetchFails(t, client, "", schema.ClassStream, "what the answer has at d is no map")
+	fetchFails(t, client, schema.ClassStream, "what the answer has at d is no map")
 	whole := fetchOnce(t, dialect(t, "path: /d\npaging: {style: none}\nitems_as: list"), `[`+rows(1, 3)+`]`)
 	if got := idsOf([]extract.Page{whole}); got != ids(1, 3) {
 		t.Errorf("an answer that is the list itself gave %s", got)
@@ -201,7 +201,7 @@ func TestOddRecords(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		client := dialectClient(t, dialect(t, one), answering(200, `{"d":[],"d":[`+rows(1, 1)+`]}`))
-		fetchFails(t, client, "", schema.ClassStream, "has the name d twice")
+		fetchFails(t, client, schema.ClassStream, "has the name d twice")
 	})
 }
 
