@@ -201,7 +201,7 @@ var definitionBlock = regexp.MustCompile("(?s)```yaml\n(# examplepay.yaml\n.*?)`
 // readmeDefinition is the fifth partner, word for word as the README shows it.
 func readmeDefinition(t *testing.T) string {
 	t.Helper()
-	match := definitionBlock.FindStringSubmatch(readFile(t, readmeFile))
+	match := definitionBlock.FindStringSubmatch(readReadme(t))
 	if match == nil {
 		t.Fatal("README.md has no definition of examplepay")
 	}
