@@ -16,6 +16,7 @@ type Checkpoint struct {
 	Stream    schema.Stream
 	Epoch     uint64 // number of the stream's run; 0: there is no checkpoint yet
 	Seq       uint64 // number within the epoch
+	Source    string // where the list was read: host and path of the partner's API
 	Position  string // where the list goes on, as its paging style writes it; empty: at the beginning
 	BatchID   string // of the write before
 	BatchRows uint64 // record versions in it

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"tieout/schema"
 )
 
@@ -41,12 +43,15 @@ const clockSkewMax = 5 * time.Second
 func (c *Client) judge(response *http.Response, body []byte, sent time.Time) error {
 	answers := &c.account.Definition.Answers
 	parsed := answers.parse(body)
+	if strings.HasPrefix(response.Header.Get("Content-Type"), "text/plain") && parsed.err != nil {
+		parsed.message = strings.TrimSpace(string(body))
+	}
 	code := response.StatusCode
 	if code >= 200 && code < 300 {
 		if parsed.err != nil {
 			return &refusal{class: schema.ClassTransient, exhausted: schema.ClassStream, cause: fmt.Errorf("answered %d, but its body %w", code, parsed.err)}
 		}
-		if answers.Success.Path == "" || parsed.success == answers.Success.Equals {
+		if parsed.success {
 			return nil
 		}
 	}
@@ -68,8 +73,9 @@ func (c *Client) judge(response *http.Response, body []byte, sent time.Time) err
 
 // parsedAnswer is what the envelope of an answer says, as far as it can be read.
 type parsedAnswer struct {
-	success, word, message string
-	err                    error // the body is no JSON document
+	success       bool // every condition of a success holds
+	word, message string
+	err           error // the body is no JSON document
 }
 
 func (a *Answers) parse(body []byte) parsedAnswer {
@@ -77,24 +83,44 @@ func (a *Answers) parse(body []byte) parsedAnswer {
 		return parsedAnswer{err: err}
 	}
 	var f finder
-	paths := make([]int, 0, 3)
-	for _, path := range []string{a.Success.Path, a.Word, a.Message} {
-		paths = append(paths, -1)
-		if path != "" {
-			paths[len(paths)-1] = f.add(path)
-		}
+	conditions := make([]int, len(a.Success))
+	for i, condition := range a.Success {
+		conditions[i] = f.add(condition.Path)
 	}
+	words, messages := f.addAll(a.Word), f.addAll(a.Message)
 	found, err := f.find(body, nil)
 	if err != nil {
 		return parsedAnswer{err: err}
 	}
-	value := func(i int) string {
-		if paths[i] < 0 || found[paths[i]] == nil {
-			return ""
-		}
-		return text(found[paths[i]])
+	parsed := parsedAnswer{success: true, word: firstText(found, words), message: firstText(found, messages)}
+	for i, condition := range a.Success {
+		parsed.success = parsed.success && condition.holds(found[conditions[i]])
 	}
-	return parsedAnswer{success: value(0), word: value(1), message: value(2)}
+	return parsed
+}
+
+// firstText returns the first scalar that is there; objects and lists explain nothing.
+func firstText(found []jsontext.Value, numbers []int) string {
+	for _, number := range numbers {
+		if value := found[number]; value != nil && value.Kind() != '{' && value.Kind() != '[' {
+			return text(value)
+		}
+	}
+	return ""
+}
+
+// holds reports whether a value, nil where there is none, is what the condition demands.
+func (c Condition) holds(value jsontext.Value) bool {
+	switch {
+	case c.Absent:
+		return value == nil
+	case c.Empty:
+		compact, err := canonical(nil, value)
+		return value == nil || (err == nil && slices.Contains([]string{`""`, "[]", "{}"}, string(compact)))
+	case c.Not != "":
+		return value == nil || text(value) != c.Not
+	}
+	return value != nil && text(value) == c.Equals
 }
 
 // meaning applies what every API means by its codes, then the definition's rules, then the plain reading of the
@@ -127,6 +153,8 @@ func (m Meaning) refusal() *refusal {
 		return &refusal{class: schema.ClassTransient, exhausted: schema.ClassStream}
 	case MeansCredentials:
 		return &refusal{class: schema.ClassCredentials}
+	case MeansConfiguration:
+		return &refusal{class: schema.ClassConfiguration}
 	}
 	return &refusal{class: schema.ClassStream}
 }
@@ -144,6 +172,30 @@ func retryAfter(header string, now time.Time) time.Duration {
 	}
 	return min(max(wait, retryAfterMin), retryAfterMax)
 }
+
+// budgetRest reads the headers in which some partners tell what is left of a limit. Where nothing is, it returns how
+// long until there is, at most a window; else zero. They can only slow us down: a partner that says there is plenty is
+// not believed.
+func budgetRest(header http.Header, now time.Time, window time.Duration) time.Duration {
+	for _, prefix := range []string{"X-RateLimit-", "RateLimit-"} {
+		if header.Get(prefix+"Remaining") != "0" {
+			continue
+		}
+		reset, err := strconv.ParseInt(header.Get(prefix+"Reset"), 10, 64)
+		if err != nil || reset < 0 {
+			return window
+		}
+		// A count of seconds, or a Unix time: no window is years long.
+		rest := time.Duration(min(reset, int64(window/time.Second))) * time.Second
+		if reset > secondsOfAYear {
+			rest = time.Unix(reset, 0).Sub(now)
+		}
+		return min(max(rest, 0), window)
+	}
+	return 0
+}
+
+const secondsOfAYear = 365 * 24 * 60 * 60
 
 // skewNote tells how far the partner's clock is from ours, if that is far enough to spoil a signature.
 func skewNote(response *http.Response, sent time.Time) string {

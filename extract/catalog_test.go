@@ -103,6 +103,9 @@ func FuzzParseDefinition(f *testing.F) {
 	for _, m := range mistakes() {
 		f.Add([]byte(edited(f, small, m.edits...)))
 	}
+	for _, listing := range dialects {
+		f.Add([]byte(dialectText(listing)))
+	}
 	for _, text := range []string{"", "a: &a [*a]", "resources: {deposits: {fields: {amount: [[x]]}}}", "rate_limits: [&w 100/1m, *w]", "? {a: b}\n: c", "<<: {name: x}"} {
 		f.Add([]byte(text))
 	}
@@ -114,6 +117,9 @@ func FuzzParseDefinition(f *testing.F) {
 			}
 			return
 		}
+		if len(definition.Lists()) == 0 && definition.Template {
+			return
+		}
 		if len(definition.Lists()) == 0 || len(definition.RateLimits) == 0 {
 			t.Fatal("accepted a definition that lists nothing or has no limit")
 		}
@@ -121,7 +127,11 @@ func FuzzParseDefinition(f *testing.F) {
 		account.Credentials["email"] = account.Credentials["api_key"]
 		synctest.Test(t, func(t *testing.T) { // for the pauses between the attempts
 			client := newClient(t, account, answering(200, `{"status":"OK","data":{"list":[{"id":"1"}],"total":1}}`), &logText{})
-			_, _ = client.Fetch(t.Context(), definition.Lists()[0], "") // any error, but no panic
+			resource := definition.Lists()[0] // any error, but no panic
+			page, _ := client.Fetch(t.Context(), resource, "")
+			_, _ = client.Fetch(t.Context(), resource, page.Next)
+			_, _ = client.Count(t.Context(), resource)
+			_, _, _ = client.Lookup(t.Context(), resource, "1")
 		})
 	})
 }

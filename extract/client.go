@@ -1,6 +1,7 @@
 package extract
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -36,6 +37,7 @@ type Client struct {
 	base    *url.URL
 	http    *http.Client
 	limiter *limiter
+	nonces  *nonces
 	log     *slog.Logger
 }
 
@@ -45,13 +47,16 @@ func NewClient(account Account, transport http.RoundTripper, log *slog.Logger) (
 	fail := func(format string, args ...any) error {
 		return &schema.Error{Class: schema.ClassConfiguration, Op: "account " + account.Name, Err: fmt.Errorf(format, args...)}
 	}
+	if len(account.Definition.Resources) == 0 {
+		return nil, fail("the definition %s is a template that lists nothing: extend it by a file in TIEOUT_PROVIDERS_DIR", account.Definition.Name)
+	}
 	if account.BaseURL == "" {
 		account.BaseURL = account.Definition.BaseURL
 	}
 	if err := checkBaseURL(account.BaseURL); err != nil {
 		return nil, fail("base URL: %w", err)
 	}
-	for _, name := range account.Definition.Credentials {
+	for _, name := range account.Definition.Needs() {
 		if account.Credentials[name].IsZero() {
 			return nil, fail("%s is missing", name)
 		}
@@ -73,23 +78,34 @@ func NewClient(account Account, transport http.RoundTripper, log *slog.Logger) (
 			Timeout:       requestTimeout,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
-		limiter: newLimiter(account.Windows),
-		log:     log.With("account", account.Name, "provider", account.Definition.Name),
+		limiter: newLimiter(account.Windows, account.Definition.Serial),
+		nonces: &nonces{
+			kind: account.Definition.Signing.Nonce, store: account.Keys,
+			key: "nonce " + keyName(base.Host, account.Credentials["api_key"].Reveal()),
+		},
+		log: log.With("account", account.Name, "provider", account.Definition.Name),
 	}, nil
 }
 
 // Account returns whom the client asks for.
 func (c *Client) Account() Account { return c.account }
 
+// Place returns the host and path that the client asks, which tell one world of records from another.
+func (c *Client) Place() string { return c.base.Host + c.base.Path }
+
 // request is what is asked, before it is signed.
 type request struct {
-	path  string
-	query string // as it is sent and signed
+	method   Method
+	path     string // escaped; below the base URL's path, unless absolute
+	absolute bool   // path begins at the host
+	query    string // as it is sent and signed
+	body     []byte
 }
 
 // answer is a successful reply.
 type answer struct {
 	body      []byte
+	header    http.Header
 	at        time.Time
 	requests  int
 	limitWait time.Duration
@@ -107,7 +123,7 @@ func (c *Client) ask(ctx context.Context, r request) (answer, error) {
 			return asked, &schema.Error{Class: schema.ClassCancelled, Err: err}
 		}
 		asked.requests++
-		asked.body, asked.clockSkew, err = c.attempt(ctx, r)
+		asked.header, asked.body, asked.clockSkew, err = c.attempt(ctx, r)
 		asked.at = time.Now()
 		c.limiter.release()
 		refused, ok := errors.AsType[*refusal](err)
@@ -116,7 +132,9 @@ func (c *Client) ask(ctx context.Context, r request) (answer, error) {
 			return asked, nil
 		case ctx.Err() != nil:
 			return asked, &schema.Error{Class: schema.ClassCancelled, Err: context.Cause(ctx)}
-		case !ok || refused.class != schema.ClassTransient:
+		case !ok:
+			return asked, fmt.Errorf("account %s: %w", c.account.Name, err)
+		case refused.class != schema.ClassTransient:
 			return asked, c.final(refused.class, refused)
 		case asked.requests == attemptsMax:
 			return asked, c.final(refused.exhausted, fmt.Errorf("%w, %d times in a row", refused, attemptsMax))
@@ -142,8 +160,8 @@ func (c *Client) backOff(ctx context.Context, refused *refusal, attempts int) er
 	wait := rand.N(spread) //nolint:gosec // spreading load needs no secrecy
 	if refused.limited {
 		wait += max(refused.wait, c.longestWindow())
-		c.limiter.hold(wait)
-		c.log.Error("the partner refused a request because of its rate limit; the key pauses", "wait", wait.Round(time.Second), "reason", refused.Error())
+		c.limiter.refused(wait)
+		c.log.Error("the partner refused a request because of its rate limit; the key pauses and goes on at half the rate", "wait", wait.Round(time.Second), "reason", refused.Error())
 		return nil
 	}
 	c.log.Warn("request failed, trying again", "wait", wait.Round(time.Millisecond), "attempt", attempts, "reason", refused.Error())
@@ -160,47 +178,74 @@ func (c *Client) backOff(ctx context.Context, refused *refusal, attempts int) er
 // longestWindow is the pause after a refusal without a stated wait. Hours are too long to wait blindly: a run
 // that long over its limit is better ended and started anew.
 func (c *Client) longestWindow() time.Duration {
-	longest := time.Second
+	longest := max(time.Second, time.Duration(c.account.Definition.Lockout))
 	for _, window := range c.account.Windows {
 		longest = max(longest, min(window.Per, 5*time.Minute))
 	}
 	return longest
 }
 
-// attempt sends a request once and returns the body of the answer and the clock skew that it shows. Every error is
-// a *refusal.
-func (c *Client) attempt(ctx context.Context, r request) ([]byte, time.Duration, error) {
-	definition := c.account.Definition
-	target := *c.base
-	target.Path += r.path
-	target.RawQuery = r.query
-	// A body of its own, empty, without GetBody: net/http repeats a request without a body on its own when a
-	// reused connection dies, and the partner would see one nonce twice.
-	signed, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String(), io.NopCloser(strings.NewReader("")))
-	if err != nil {
-		return nil, 0, &refusal{class: schema.ClassConfiguration, cause: errors.New("the address cannot be used")}
-	}
+// attempt sends a request once and returns the answer's header and body, and the clock skew that it shows. Every
+// error is a *refusal, but for what the key's store says.
+func (c *Client) attempt(ctx context.Context, r request) (http.Header, []byte, time.Duration, error) {
 	begun := time.Now()
-	timestamp, nonce := definition.Signing.stamp(begun)
-	_, headers := definition.Signing.Sign(SigningInput{
-		Method: signed.Method, Host: signed.URL.Host, Path: signed.URL.EscapedPath(), Query: signed.URL.RawQuery,
-		Timestamp: timestamp, Nonce: nonce, Credentials: c.account.Credentials,
-	})
-	signed.Header = headers
+	signed, err := c.sign(ctx, r, begun)
+	if err != nil {
+		return nil, nil, 0, err
+	}
 	response, err := c.http.Do(signed)
 	if err != nil {
-		return nil, 0, c.unreachable(err)
+		return nil, nil, 0, c.unreachable(err)
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(http.MaxBytesReader(nil, response.Body, bodyMax))
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return nil, 0, &refusal{class: schema.ClassStream, cause: fmt.Errorf("the answer is larger than %d MiB", tooLarge.Limit>>20)}
+		return nil, nil, 0, &refusal{class: schema.ClassStream, cause: fmt.Errorf("the answer is larger than %d MiB", tooLarge.Limit>>20)}
 	}
 	if err != nil {
-		return nil, 0, c.unreachable(err)
+		return nil, nil, 0, c.unreachable(err)
 	}
+	c.limiter.rest(budgetRest(response.Header, time.Now(), c.longestWindow()))
 	skew, _ := clockSkew(response, begun)
-	return body, skew, c.judge(response, body, begun)
+	return response.Header, body, skew, c.judge(response, body, begun)
+}
+
+// sign makes one attempt of a request, with a time, a nonce and a signature of its own.
+func (c *Client) sign(ctx context.Context, r request, now time.Time) (*http.Request, error) {
+	signing := &c.account.Definition.Signing
+	target := *c.base
+	// The path is escaped already: an identifier with a slash in it must arrive as one name.
+	target.RawPath = r.path
+	if !r.absolute {
+		target.RawPath = c.base.EscapedPath() + r.path
+	}
+	var err error
+	if target.Path, err = url.PathUnescape(target.RawPath); err != nil {
+		return nil, &refusal{class: schema.ClassConfiguration, cause: errors.New("the address cannot be used")}
+	}
+	target.RawQuery = r.query
+	body := r.body
+	if len(body) == 0 && signing.SendEmptyBody {
+		body = []byte(signing.EmptyBody)
+	}
+	// A body of its own, without GetBody: net/http repeats a request that it can send again on its own when a reused
+	// connection dies, and the partner would see one nonce twice.
+	signed, err := http.NewRequestWithContext(ctx, string(r.method), target.String(), io.NopCloser(bytes.NewReader(body)))
+	if err != nil {
+		return nil, &refusal{class: schema.ClassConfiguration, cause: errors.New("the address cannot be used")}
+	}
+	if len(body) > 0 {
+		signed.ContentLength = int64(len(body))
+	}
+	nonce, err := c.nonces.next(ctx, now)
+	if err != nil {
+		return nil, err
+	}
+	_, signed.Header = signing.Sign(SigningInput{
+		Method: signed.Method, Host: signed.URL.Host, Path: signed.URL.EscapedPath(), Query: signed.URL.RawQuery,
+		Body: body, Timestamp: signing.stamp(now), Nonce: nonce, Credentials: c.account.Credentials,
+	})
+	return signed, nil
 }
 
 // unreachable explains a transport's error without the address, which its text repeats in full.

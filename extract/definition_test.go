@@ -35,7 +35,7 @@ signing:
     X-Signature: "{signature}"
 rate_limits: [100/1m, 1000/1h]
 answers:
-  success: {path: status, equals: OK}
+  success: [{path: status, equals: OK}]
   word: status
   message: message
   errors:
@@ -47,7 +47,7 @@ resources:
   deposits:
     path: /deposits
     query: {kind: all}
-    paging: {style: page, page: page, size: size, rows: 50, total: data.total}
+    paging: {style: page, parameter: page, size: size, rows: 50, total: data.total}
     items: data.list
     slices:
       parameter: status
@@ -71,7 +71,9 @@ type mistake struct {
 func edit(name string, edits ...string) mistake { return mistake{name, edits} }
 
 // mistakes in one value each, and at last several at once.
-func mistakes() []mistake { return slices.Concat(mistakesOfThePartner(), mistakesOfLists()) }
+func mistakes() []mistake {
+	return slices.Concat(mistakesOfThePartner(), mistakesOfLists(), mistakesOfDialects())
+}
 
 // mistakesOfThePartner are made above the resources.
 func mistakesOfThePartner() []mistake {
@@ -96,6 +98,14 @@ func mistakesOfThePartner() []mistake {
 		edit("timestamp", "timestamp: unix_seconds", "timestamp: rfc3339 # wrong"),
 		edit("nonce", "nonce: uuid", "nonce: counter # wrong"),
 		edit("empty body hash", "empty_body_hash: empty", "empty_body_hash: none # wrong"),
+		edit("no algorithm", "  algorithm: hmac-sha256\n", "", "signing:\n  key", "signing: # the key is wrong, too\n  key", "  key: api_secret", "  key: api_secret # wrong", "\"{signature}\"", "\"{signature}\" # wrong"),
+		edit("empty body sent that is none", "  nonce: uuid\n", "  nonce: uuid\n  send_empty_body: true # wrong\n"),
+		edit("header twice", "    X-Key: \"{api_key}\"\n", "    X-Key: \"{api_key}\"\n    X-Key: again # wrong\n"),
+		edit("placeholder of a body header", "  separator: \"\"\n", "  separator: \"\"\n  body_headers: {X-Body: \"{sum}\"} # wrong\n"),
+		edit("lockout", "rate_limits:", "lockout: a while # wrong\nrate_limits:"),
+		edit("serial", "rate_limits:", "serial: 1 # wrong\nrate_limits:"),
+		edit("extends nothing", "title: Another partner", "extends: nobody # wrong"),
+		edit("extends itself", "title: Another partner", "extends: other # wrong"),
 		edit("nothing to sign", `parts: ["{method}", "{path}"]`, "parts: [] # wrong"),
 		edit("placeholder of a part", `["{method}", "{path}"]`, `["{method}", "{secret}"] # wrong`),
 		edit("placeholder of a header", `"{api_key}"`, `"{apikey}" # wrong`),
@@ -107,7 +117,10 @@ func mistakesOfThePartner() []mistake {
 		edit("window too long", "1000/1h]", "1000/48h] # wrong"),
 		edit("no window but an empty one", "[100/1m, 1000/1h]", "[null] # wrong"),
 		edit("no window", "rate_limits: [100/1m, 1000/1h]", "rate_limits: [] # wrong"),
-		edit("success without a value", "{path: status, equals: OK}", "{path: status} # wrong"),
+		edit("success without a value", "[{path: status, equals: OK}]", "[{path: status}] # wrong"),
+		edit("success with two values", "equals: OK}]", "equals: OK, absent: true}] # wrong"),
+		edit("success without a list", "[{path: status, equals: OK}]", "{path: status, equals: OK} # wrong"),
+		edit("success that is no truth value", "equals: OK}]", "empty: perhaps}] # wrong"),
 		edit("meaning", "means: credentials}", "means: panic} # wrong"),
 		edit("rule without a condition", "{http: [401], means: credentials}", "{means: credentials} # wrong"),
 		edit("rule with a word from nowhere", "  word: status\n", "", "{http: [401], means: credentials}", "{word: NO, means: credentials} # wrong"),
@@ -127,9 +140,9 @@ func mistakesOfLists() []mistake {
 		edit("path of a list that climbs", "path: /deposits", "path: /../admin # wrong"),
 		edit("style", "style: page", "style: cursor", "total: data.total}", "total: data.total} # wrong"),
 		edit("pages without rows", "rows: 50, ", "", "total: data.total}", "total: data.total} # wrong"),
-		edit("pages without parameters", "page: page, size: size, ", "", "total: data.total}", "total: data.total} # wrong"),
+		edit("pages without parameters", "parameter: page, size: size, ", "", "total: data.total}", "total: data.total} # wrong"),
 		edit("path of the total", "total: data.total}", "total: data..total} # wrong"),
-		edit("no items", "    items: data.list\n", "", "path: /deposits", "path: /deposits # wrong"),
+		edit("form of the items", "    items: data.list\n", "    items: data.list\n    items_as: set # wrong\n"),
 		edit("path of the items", "items: data.list", "items: data. # wrong"),
 		edit("slices without values", "      values: [NEW, DONE]\n", "", "parameter: status", "parameter: status # wrong"),
 		edit("slices without a parameter", "      parameter: status\n", "", "values: [NEW, DONE]", "values: [NEW, DONE] # wrong"),
@@ -148,12 +161,46 @@ func mistakesOfLists() []mistake {
 			"1000/1h]", "lots] # wrong"),
 		edit("several of the content", "zone: UTC", "zone: Mars/Olympus # wrong", "DONE: completed", "DONE: finished # wrong",
 			"name: other", "name: 1st # wrong", "path: /deposits", "path: deposits # wrong"),
-		edit("several in one line", "success: {path: status, equals: OK}", "success: {path: a..b} # wrong"),
+		edit("several in one line", "success: [{path: status, equals: OK}]", "success: [{path: a..b}] # wrong"),
+	}
+}
+
+// mistakesOfDialects are made in what a list may say beyond pages of plain records.
+func mistakesOfDialects() []mistake {
+	return []mistake{
+		edit("number in quotes", "rows: 50", "rows: \"50\"", "total: data.total}", "total: data.total} # wrong"),
+		edit("old key of paging", "parameter: page,", "page: page,", "total: data.total}", "total: data.total} # wrong"),
+		edit("cursor without a token", "style: page, parameter: page, size: size, rows: 50", "style: cursor, parameter: after, stop: total", "total: data.total}", "total: data.total} # wrong"),
+		edit("link with two places", "style: page, parameter: page, size: size, rows: 50", "style: link, next: next, next_header: Link", "total: data.total}", "total: data.total} # wrong"),
+		edit("one answer with a size", "style: page, parameter: page, size: size, rows: 50", "style: none, size: size", "total: data.total}", "total: data.total} # wrong"),
+		edit("stop by what is not there", "total: data.total}", "total: data.total, stop: more} # wrong"),
+		edit("stop", "total: data.total}", "total: data.total, stop: never} # wrong"),
+		edit("first page", "total: data.total}", "total: data.total, first: one} # wrong"),
+		edit("spans without a width", "    items: data.list\n", "    items: data.list\n    spans: {from: after, since: 2020-01-01, format: rfc3339} # wrong\n"),
+		edit("spans too narrow", "    items: data.list\n", "    items: data.list\n    spans: {from: after, width: 1ms, since: 2020-01-01, format: rfc3339} # wrong\n"),
+		edit("spans that overlap whole", "    items: data.list\n", "    items: data.list\n    spans: {from: after, width: 1h, overlap: 1h, since: 2020-01-01, format: rfc3339} # wrong\n"),
+		edit("span of no day", "    items: data.list\n", "    items: data.list\n    spans: {from: after, width: 1h, since: yesterday, format: rfc3339} # wrong\n"),
+		edit("span of no format", "    items: data.list\n", "    items: data.list\n    spans: {from: after, width: 1h, since: 2020-01-01, format: iso} # wrong\n"),
+		edit("parts and slices", "    items: data.list\n", "    items: data.list\n    parts: [{path: /a}, {path: /b}]\n", "    slices:\n", "    slices:\n", "parameter: status", "parameter: status # wrong"),
+		edit("path of a part", "    items: data.list\n", "    items: data.list\n    parts: [{path: a}] # wrong\n", "    slices:\n      parameter: status\n      values: [NEW, DONE]\n      column: provider_status\n", ""),
+		edit("split without values", "    items: data.list\n", "    items: data.list\n    split: {path: type} # wrong\n"),
+		edit("split without a path", "    items: data.list\n", "    items: data.list\n    split: {leave: [x]} # wrong\n"),
+		edit("detail in two places", "    statuses:\n", "    detail: {path: \"/deposits/{id}\", parameter: id} # wrong\n    statuses:\n"),
+		edit("detail in no place", "    statuses:\n", "    detail: {path: /deposits} # wrong\n    statuses:\n"),
+		edit("detail without a path", "    statuses:\n", "    detail: {item: data} # wrong\n    statuses:\n"),
+		edit("words that differ in case", "      DONE: completed\n", "      DONE: completed\n      done: failed # wrong\n"),
+		edit("sign of a text", "      currency: currency\n", "      currency: {paths: currency, sign: flip} # wrong\n"),
+		edit("point of a text", "      currency: currency\n", "      currency: {paths: currency, shift: 2} # wrong\n"),
+		edit("sign", "amount: amount", "amount: {paths: amount, sign: minus} # wrong"),
+		edit("shift", "amount: amount", "amount: {paths: amount, shift: 31} # wrong"),
+		edit("column of nothing", "amount: amount", "amount: {sign: flip} # wrong"),
+		edit("method", "path: /deposits", "method: PUT # wrong\n    path: /deposits"),
+		edit("order", "path: /deposits", "order: any # wrong\n    path: /deposits"),
 	}
 }
 
 var (
-	lineNamed = regexp.MustCompile(`(?m)\bline (\d+): `)
+	lineNamed = regexp.MustCompile(`(?m)\bline (\d+)(?::\d+)?: `)
 	goName    = regexp.MustCompile(`(extract|schema|yaml|time|json)\.[A-Z]|\bmap\[|\[\](string|int)|\*[a-z]+\.|\bstruct\b|\b(in|into) (type|string|int)\b`)
 )
 

@@ -15,8 +15,9 @@ type Account struct {
 	Name        string                   // as in TIEOUT_ACCOUNTS
 	Definition  *Definition              // what is known of the partner's API
 	BaseURL     string                   // overrides the definition's; empty: the definition's
-	Credentials map[string]schema.Secret // by the names in Definition.Credentials
+	Credentials map[string]schema.Secret // by the names of Definition.Needs
 	Windows     []Window                 // overrides the definition's rate limits; empty: the definition's
+	Keys        KeyStore                 // where the key's state outlives the process; nil: nowhere
 }
 
 // Stream returns the account's stream of a resource.
@@ -33,7 +34,7 @@ type Page struct {
 	Rows     []schema.Row      // what can be stored, in the partner's order
 	Rejected []schema.Rejected // what cannot, with reasons
 	Items    int               // records in the answer: Rows and Rejected together
-	Total    *uint64           // records in the whole list, by the partner's count in this very answer; nil: it gives none, or the list is read in slices
+	Total    *uint64           // records in the whole list, by the partner's count in this very answer; nil: it gives none, or it is not the count of this stream
 	Next     Position          // where the next page is; the beginning if Last
 	Last     bool              // the pass over the list ends with this page
 

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -15,18 +17,31 @@ const depthMax = 32
 
 var errTooDeep = fmt.Errorf("is nested more than %d deep", depthMax)
 
-// checkDocument returns nil if body is exactly one JSON value of bearable depth. Names given twice, invalid
-// UTF-8, a second value behind the first and a truncated one are errors.
+// lenient lets one odd record be told from the page that holds it: the page is walked in spite of it, and the record
+// fails its own check.
+var lenient = []jsontext.Options{jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)}
+
+// checkDocument returns nil if body is exactly one JSON value of bearable depth. A second value behind the first and
+// a truncated one are errors; names given twice and invalid UTF-8 are left to checkRecord.
 func checkDocument(body []byte) error {
 	if depth(body) > depthMax {
 		return errTooDeep
 	}
-	decoder := jsontext.NewDecoder(bytes.NewReader(body))
+	decoder := jsontext.NewDecoder(bytes.NewReader(body), lenient...)
 	if err := decoder.SkipValue(); err != nil {
 		return jsonError(err)
 	}
 	if _, err := decoder.ReadToken(); !errors.Is(err, io.EOF) {
 		return errors.New("holds more than one JSON value")
+	}
+	return nil
+}
+
+// checkRecord returns nil if a value that checkDocument has let through holds no name twice and is valid UTF-8: who
+// reads it later, in whatever language, reads the same.
+func checkRecord(value jsontext.Value) error {
+	if err := jsontext.NewDecoder(bytes.NewReader(value)).SkipValue(); err != nil {
+		return jsonError(err)
 	}
 	return nil
 }
@@ -79,7 +94,7 @@ type step struct {
 	next map[string]*step
 }
 
-// add registers a path like data.list and returns its number in the results of find.
+// add registers a path like data.list or errors.0.code and returns its number in the results of find.
 func (f *finder) add(path string) int {
 	at := &f.root
 	for name := range splitPath(path) {
@@ -96,11 +111,20 @@ func (f *finder) add(path string) int {
 	return f.count - 1
 }
 
+// addAll registers several paths.
+func (f *finder) addAll(paths []string) []int {
+	numbers := make([]int, len(paths))
+	for i, path := range paths {
+		numbers[i] = f.add(path)
+	}
+	return numbers
+}
+
 // find returns the raw value at each path, nil where there is none or null. The values share the bytes of
 // document, which must have passed checkDocument.
 func (f *finder) find(document []byte, found []jsontext.Value) ([]jsontext.Value, error) {
 	found = append(found[:0], make([]jsontext.Value, f.count)...)
-	walk := finderWalk{document: document, decoder: jsontext.NewDecoder(bytes.NewBuffer(document)), found: found}
+	walk := finderWalk{document: document, decoder: jsontext.NewDecoder(bytes.NewBuffer(document), lenient...), found: found}
 	return found, walk.value(&f.root)
 }
 
@@ -112,10 +136,13 @@ type finderWalk struct {
 
 // value reads the next value; at is where it stands among the paths.
 func (w *finderWalk) value(at *step) error {
-	if len(at.ends) == 0 && w.decoder.PeekKind() == '{' {
-		return w.object(at)
-	}
 	if len(at.ends) == 0 {
+		switch w.decoder.PeekKind() {
+		case '{':
+			return w.object(at)
+		case '[':
+			return w.array(at)
+		}
 		return w.decoder.SkipValue()
 	}
 	value, err := w.decoder.ReadValue()
@@ -128,11 +155,11 @@ func (w *finderWalk) value(at *step) error {
 			w.found[i] = w.document[end-len(value) : end]
 		}
 	}
-	if at.next == nil || value.Kind() != '{' {
+	if at.next == nil || (value.Kind() != '{' && value.Kind() != '[') {
 		return nil
 	}
 	inner := finderWalk{document: value.Clone(), found: w.found}
-	inner.decoder = jsontext.NewDecoder(bytes.NewBuffer(inner.document))
+	inner.decoder = jsontext.NewDecoder(bytes.NewBuffer(inner.document), lenient...)
 	return inner.value(&step{next: at.next})
 }
 
@@ -140,12 +167,37 @@ func (w *finderWalk) object(at *step) error {
 	if _, err := w.decoder.ReadToken(); err != nil {
 		return err
 	}
+	var met []*step
 	for w.decoder.PeekKind() != '}' {
 		name, err := w.decoder.ReadToken()
 		if err != nil {
 			return err
 		}
 		if next := at.next[name.String()]; next != nil {
+			if slices.Contains(met, next) {
+				return fmt.Errorf("has the name %s twice", name.String())
+			}
+			met = append(met, next)
+			err = w.value(next)
+		} else {
+			err = w.decoder.SkipValue()
+		}
+		if err != nil {
+			return err
+		}
+	}
+	_, err := w.decoder.ReadToken()
+	return err
+}
+
+// array looks into those elements whose index is a name of a path.
+func (w *finderWalk) array(at *step) error {
+	if _, err := w.decoder.ReadToken(); err != nil {
+		return err
+	}
+	for i := 0; w.decoder.PeekKind() != ']'; i++ {
+		var err error
+		if next := at.next[strconv.Itoa(i)]; next != nil {
 			err = w.value(next)
 		} else {
 			err = w.decoder.SkipValue()
@@ -163,7 +215,7 @@ func elements(array jsontext.Value) ([]jsontext.Value, error) {
 	if array.Kind() != '[' {
 		return nil, errors.New("is no list")
 	}
-	decoder := jsontext.NewDecoder(bytes.NewBuffer(array))
+	decoder := jsontext.NewDecoder(bytes.NewBuffer(array), lenient...)
 	if _, err := decoder.ReadToken(); err != nil {
 		return nil, jsonError(err)
 	}
@@ -175,6 +227,32 @@ func elements(array jsontext.Value) ([]jsontext.Value, error) {
 		}
 		end := int(decoder.InputOffset())
 		all = append(all, array[end-len(value):end:end])
+	}
+	return all, nil
+}
+
+// members returns the members of a JSON object, each value with its name.
+func members(object jsontext.Value) ([]item, error) {
+	if object.Kind() != '{' {
+		return nil, errors.New("is no map")
+	}
+	decoder := jsontext.NewDecoder(bytes.NewBuffer(object), lenient...)
+	if _, err := decoder.ReadToken(); err != nil {
+		return nil, jsonError(err)
+	}
+	var all []item
+	for decoder.PeekKind() != '}' {
+		name, err := decoder.ReadToken()
+		if err != nil {
+			return nil, jsonError(err)
+		}
+		key := name.String()
+		value, err := decoder.ReadValue()
+		if err != nil {
+			return nil, jsonError(err)
+		}
+		end := int(decoder.InputOffset())
+		all = append(all, item{key: key, value: object[end-len(value) : end : end]})
 	}
 	return all, nil
 }

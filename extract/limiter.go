@@ -37,8 +37,12 @@ type bucket struct {
 	debt     time.Time
 }
 
-func newLimiter(windows []Window) *limiter {
+// newLimiter returns the limiter of a key; serial lets requests go one after the other only.
+func newLimiter(windows []Window, serial bool) *limiter {
 	l := &limiter{burst: burstMost, changed: make(chan struct{})}
+	if serial {
+		l.burst = 1
+	}
 	for _, window := range windows {
 		l.burst = min(l.burst, burstFor(window.Requests))
 	}
@@ -126,8 +130,27 @@ func (l *limiter) release() {
 	l.wake()
 }
 
-// hold lets nothing leave for the time that the partner asked for, and at least for the longest window.
-func (l *limiter) hold(wait time.Duration) {
+// refused lets nothing leave for a while after the partner has refused a request for its rate, and halves the rate
+// from then on: somebody else uses the key, or the limit is not what we believe.
+func (l *limiter) refused(wait time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if until := time.Now().Add(wait); until.After(l.pause) {
+		l.pause = until
+	}
+	l.burst = 1
+	for i := range l.buckets {
+		b := &l.buckets[i]
+		b.interval = max(b.interval, min(2*b.interval, intervalMax))
+	}
+	l.wake()
+}
+
+// rest lets nothing leave for a while.
+func (l *limiter) rest(wait time.Duration) {
+	if wait <= 0 {
+		return
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if until := time.Now().Add(wait); until.After(l.pause) {
@@ -135,6 +158,9 @@ func (l *limiter) hold(wait time.Duration) {
 	}
 	l.wake()
 }
+
+// intervalMax bounds how slow refusals make a key.
+const intervalMax = time.Minute
 
 func (l *limiter) wake() {
 	close(l.changed)

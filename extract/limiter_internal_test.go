@@ -63,7 +63,7 @@ func (s storm) run(seed uint64) (*server, time.Duration) {
 		if life < len(deaths) {
 			ctx, kill = context.WithDeadline(context.Background(), begun.Add(deaths[life]))
 		}
-		limit := newLimiter(s.windows) // a new process remembers nothing
+		limit := newLimiter(s.windows, false) // a new process remembers nothing
 		var lives sync.WaitGroup
 		for range s.workers {
 			way := rand.New(rand.NewPCG(seed, random.Uint64()))
@@ -286,7 +286,7 @@ func TestSimulatedServersRefuse(t *testing.T) {
 // TestLimiterCancelled ends the wait for a permit with the context, at once, without using a permit up.
 func TestLimiterCancelled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		limit := newLimiter([]Window{{4, time.Hour}})
+		limit := newLimiter([]Window{{4, time.Hour}}, false)
 		if _, err := limit.acquire(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -308,12 +308,14 @@ func TestLimiterCancelled(t *testing.T) {
 	})
 }
 
-// TestLimiterHold pauses every waiter of the key, those too that wait already, and the longer of two pauses counts.
-func TestLimiterHold(t *testing.T) {
+// TestLimiterRefused pauses every waiter of the key, those too that wait already, and the longer of two pauses counts.
+// From then on one request goes at a time, at half the rate for each refusal.
+func TestLimiterRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		limit, begun := newLimiter([]Window{{1000, time.Minute}}), time.Now()
-		limit.hold(90 * time.Second)
-		limit.hold(time.Second)
+		limit, begun := newLimiter([]Window{{1000, time.Minute}}, false), time.Now()
+		interval := limit.buckets[0].interval
+		limit.refused(90 * time.Second)
+		limit.refused(time.Second)
 		var order []string
 		var group sync.WaitGroup
 		for range 3 {
@@ -324,13 +326,56 @@ func TestLimiterHold(t *testing.T) {
 				limit.mu.Lock()
 				order = append(order, time.Since(begun).String())
 				limit.mu.Unlock()
+				limit.release()
 			})
 		}
 		after(80 * time.Second)
-		limit.hold(30 * time.Second) // until second 110
+		limit.refused(30 * time.Second) // until second 110
 		group.Wait()
-		if got := strings.Join(order, " "); got != "1m50s 1m50s 1m50s" {
-			t.Errorf("permits came after %s, want all after 1m50s", got)
+		want := fmt.Sprintf("1m50s %s %s", 110*time.Second+8*interval, 110*time.Second+16*interval)
+		if got := strings.Join(order, " "); got != want {
+			t.Errorf("permits came after %s, want them after %s: three refusals are an eighth of the rate", got, want)
+		}
+		for range 100 {
+			limit.refused(0)
+		}
+		if got := limit.buckets[0].interval; got != time.Minute {
+			t.Errorf("after many refusals a request leaves every %s, want one a minute at last", got)
 		}
 	})
+}
+
+// TestLimiterSerial lets the requests of a key go one after the other however much the window would allow, and a
+// window that is slower than a request a minute stays as slow after a refusal.
+func TestLimiterSerial(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		limit := newLimiter([]Window{{100_000, time.Minute}}, true)
+		var inFlight, most int
+		var group sync.WaitGroup
+		for range 8 {
+			group.Go(func() {
+				if _, err := limit.acquire(t.Context()); err != nil {
+					t.Error(err)
+				}
+				limit.mu.Lock()
+				inFlight++
+				most = max(most, inFlight)
+				limit.mu.Unlock()
+				after(time.Second)
+				limit.mu.Lock()
+				inFlight--
+				limit.mu.Unlock()
+				limit.release()
+			})
+		}
+		group.Wait()
+		if most != 1 {
+			t.Errorf("%d requests were under way at once, want 1", most)
+		}
+	})
+	slow := newLimiter([]Window{{4, 24 * time.Hour}}, false)
+	interval := slow.buckets[0].interval
+	if slow.refused(0); slow.buckets[0].interval != interval {
+		t.Errorf("a refusal made a slow key faster or slower: every %s instead of %s", slow.buckets[0].interval, interval)
+	}
 }

@@ -88,7 +88,7 @@ func onePage(t *testing.T, definition *extract.Definition, resource schema.Resou
 	position := extract.Position("")
 	for i, value := range definition.Resources[resource].Slices.Values {
 		if value == slice {
-			position = extract.Position(fmt.Sprintf(`{"slice":%d,"page":1}`, i))
+			position = extract.Position(fmt.Sprintf(`{"part":%d,"page":1}`, i))
 		}
 	}
 	client := newClient(t, plainAccount(definition), answering(http.StatusOK, body), &logText{})
@@ -148,7 +148,7 @@ func TestMappingStatusWords(t *testing.T) {
 // TestMappingTimes reads every form that a definition can name, in its order and its zone.
 func TestMappingTimes(t *testing.T) {
 	formats := func(list, zone string) []string {
-		return []string{`formats: [rfc3339, "2006-01-02 15:04:05"]`, "formats: [" + list + "]", "  zone: UTC", "  zone: " + zone}
+		return []string{`formats: [rfc3339, "2006-01-02 15:04:05", "2006-01-02T15:04:05", unix_seconds, unix_milliseconds]`, "formats: [" + list + "]", "  zone: UTC", "  zone: " + zone}
 	}
 	tests := map[string]struct {
 		edits      []string
@@ -160,7 +160,8 @@ func TestMappingTimes(t *testing.T) {
 		"seconds":                        {formats(`rfc3339, unix_seconds`, "UTC"), `1773336124`, "2026-03-12T17:22:04Z"},
 		"seconds as text":                {formats(`unix_seconds`, "UTC"), `"1773336124"`, "2026-03-12T17:22:04Z"},
 		"milliseconds":                   {formats(`unix_milliseconds`, "UTC"), `1773336124567`, "2026-03-12T17:22:04.567Z"},
-		"the first form that fits":       {formats(`unix_milliseconds, unix_seconds`, "UTC"), `1773336124`, "1970-01-21T12:35:36.124Z"},
+		"the first form that fits":       {formats(`unix_milliseconds, unix_seconds`, "UTC"), `1773336124`, "2026-03-12T17:22:04Z"},
+		"the other form that fits":       {formats(`unix_seconds, unix_milliseconds`, "UTC"), `1773336124567`, "2026-03-12T17:22:04.567Z"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

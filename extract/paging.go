@@ -1,25 +1,30 @@
 package extract
 
 import (
-	"context"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
+	"regexp"
+	"slices"
 	"strconv"
+	"strings"
+	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
-
-	"tieout/schema"
 )
 
-// cursor is what a Position holds.
+// cursor is what a Position holds: the part of the resource, the span of time in it, and the place in its pages.
 type cursor struct {
-	Slice int    `json:"slice,omitempty"` // index in Slices.Values
-	Page  int    `json:"page"`            // number of the page to fetch, from 1
-	Items uint64 `json:"items,omitempty"` // records in the pages of this slice so far
+	Part  int    `json:"part,omitempty"`  // index in Listing.parts
+	Span  string `json:"span,omitempty"`  // beginning of the span of time, RFC 3339; empty: the list has none, or the first
+	Page  int    `json:"page"`            // number of the page to fetch in this walk, from 1, whatever the partner counts from
+	Items uint64 `json:"items,omitempty"` // records in the pages before
+	Next  string `json:"next,omitempty"`  // token, identifier or address that the page before gave
 	Last  string `json:"last,omitempty"`  // digest of the items of the page before
 }
 
@@ -28,8 +33,8 @@ func parsePosition(position Position) (cursor, error) {
 		return cursor{Page: 1}, nil
 	}
 	var c cursor
-	if err := json.Unmarshal([]byte(position), &c); err != nil || c.Page < 1 || c.Slice < 0 {
-		return cursor{}, errors.New("the stored position cannot be read")
+	if err := json.Unmarshal([]byte(position), &c); err != nil || c.Page < 1 || c.Part < 0 {
+		return cursor{Page: 1}, errors.New("the stored position cannot be read")
 	}
 	return c, nil
 }
@@ -37,160 +42,307 @@ func parsePosition(position Position) (cursor, error) {
 func (c cursor) position() Position {
 	data, err := json.Marshal(c)
 	if err != nil {
-		panic(err) // five plain fields
+		panic(err) // six plain fields
 	}
 	return Position(data)
 }
 
-// Fetch asks for the page of a resource at a position. It may be called again with the same position; the list
-// may have changed meanwhile. Errors have the class by which the run acts.
-func (c *Client) Fetch(ctx context.Context, resource schema.Resource, position Position) (Page, error) {
-	stream := c.account.Stream(resource)
-	listing := c.account.Definition.Resources[resource]
-	if listing == nil {
-		return Page{}, &schema.Error{Class: schema.ClassConfiguration, Op: "fetch " + stream.String(), Err: errors.New("the partner has no such list")}
+// paging checks how a list is cut into pages, and fills in what is left out.
+func (c *definitionCheck) paging(at func(...string) []string, l *Listing) {
+	p := &l.Paging
+	needs := map[Style]string{
+		StylePage: "parameter, size and rows", StyleOffset: "parameter, size and rows", StyleLastID: "parameter, size and rows",
+		StyleCursor: "parameter, and next or next_header", StyleLink: "next or next_header", StyleNone: "nothing else",
 	}
-	at, err := parsePosition(position)
-	if err == nil && at.Slice >= max(1, len(listing.Slices.Values)) {
-		err = errors.New("the stored position does not fit the definition")
+	missing := p.Style == ""
+	switch p.Style {
+	case StylePage, StyleOffset, StyleLastID:
+		missing = p.Parameter == "" || p.Size == "" || p.Rows < 1
+	case StyleCursor:
+		missing = p.Parameter == "" || (p.Next == "") == (p.NextHeader == "") || (p.Size == "") != (p.Rows == 0)
+	case StyleLink:
+		missing = (p.Next == "") == (p.NextHeader == "") || (p.Size == "") != (p.Rows == 0)
+	case StyleNone:
+		missing = p.Parameter != "" || p.Size != "" || p.Next != "" || p.More != ""
 	}
-	op := fmt.Sprintf("fetch %s page %d", stream, at.Page)
-	if err != nil {
-		return Page{}, &schema.Error{Class: schema.ClassStream, Op: op, Err: err}
+	if missing {
+		c.report(at("paging"), "style %s needs %s", cmp.Or(string(p.Style), "is missing; page"), cmp.Or(needs[p.Style], needs[StylePage]))
 	}
-	asked, err := c.ask(ctx, listing.request(listing.slice(at), at.Page, listing.Paging.Rows))
-	if err != nil {
-		return Page{}, fmt.Errorf("%s: %w", op, err)
+	for name, path := range map[string]string{"total": p.Total, "next": p.Next, "more": p.More} {
+		c.optionalPaths(at("paging", name), path)
 	}
-	page, err := c.page(resource, at, asked)
-	if err != nil {
-		return Page{}, &schema.Error{Class: schema.ClassStream, Op: op, Err: err}
+	p.Stop = cmp.Or(p.Stop, p.stops())
+	if (p.Stop == StopTotal && p.Total == "") || (p.Stop == StopMore && p.More == "") || (p.Stop == StopNext && p.Next == "" && p.NextHeader == "") {
+		c.report(at("paging", "stop"), "%s needs the place in the answer that tells it", p.Stop)
 	}
-	return page, nil
 }
 
-// Count asks how many records a list holds in all, whatever their slice. It returns nil where the partner gives
-// no total. For a list that is read in slices this is the only count that speaks of one instant.
-func (c *Client) Count(ctx context.Context, resource schema.Resource) (*uint64, error) {
-	listing := c.account.Definition.Resources[resource]
-	if listing == nil || listing.Paging.Total == "" {
-		return nil, nil //nolint:nilnil // no count and no error: the partner gives none
+// stops returns what ends a list of this style unless a definition says otherwise.
+func (p *Paging) stops() Stop {
+	switch {
+	case p.Style == StyleCursor || p.Style == StyleLink:
+		return StopNext
+	case p.More != "":
+		return StopMore
+	case p.Total != "":
+		return StopTotal
 	}
-	op := "count " + c.account.Stream(resource).String()
-	asked, err := c.ask(ctx, listing.request("", 1, 1))
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", op, err)
-	}
-	_, total, err := listing.open(asked.body)
-	if err != nil {
-		return nil, &schema.Error{Class: schema.ClassStream, Op: op, Err: err}
-	}
-	return total, nil
+	return StopEmpty
 }
 
-// slice returns the filter's value at a place in the list.
-func (l *Listing) slice(at cursor) string {
-	if l.Slices.Parameter == "" {
-		return ""
+func (c *definitionCheck) spans(at func(...string) []string, l *Listing) {
+	s := l.Spans
+	if s == (Spans{}) {
+		return
 	}
-	return l.Slices.Values[at.Slice]
+	if s.From == "" || s.Width <= 0 || s.Since.IsZero() || s.Format == "" {
+		c.report(at("spans"), "needs from, width, since and format")
+	}
+	if s.Width > 0 && time.Duration(s.Width) < time.Second {
+		c.report(at("spans", "width"), "must be a second or more: positions are kept to the second")
+	}
+	if s.Format != "" {
+		c.timeFormat(at("spans", "format"), s.Format)
+	}
+	if s.Overlap >= s.Width && s.Width > 0 {
+		c.report(at("spans", "overlap"), "must be shorter than the width")
+	}
 }
 
-// request asks for one page of one slice; without a slice for one of the whole list.
-func (l *Listing) request(slice string, page, rows int) request {
-	query := url.Values{}
-	for name, value := range l.Query {
-		query.Set(name, value)
-	}
-	if slice != "" {
-		query.Set(l.Slices.Parameter, slice)
-	}
-	if l.Paging.Style == StylePage {
-		query.Set(l.Paging.Page, strconv.Itoa(page))
-		query.Set(l.Paging.Size, strconv.Itoa(rows))
-	}
-	return request{path: l.Path, query: query.Encode()}
-}
-
-// page reads an answer that was successful: its items, its total, and where the next page is.
-func (c *Client) page(resource schema.Resource, at cursor, asked answer) (Page, error) {
-	listing := c.account.Definition.Resources[resource]
-	items, total, err := listing.open(asked.body)
-	if err != nil {
-		return Page{}, err
-	}
-	page := Page{Items: len(items), AnsweredAt: asked.at.UTC(), LimitWait: asked.limitWait, Requests: asked.requests, ClockSkew: asked.clockSkew}
-	reader := newReader(c.account, resource, listing.slice(at), asked.at)
-	digest := sha256.New()
-	for _, item := range items {
-		digest.Write(item)
-		if row, rejected := reader.read(item); rejected != nil {
-			page.Rejected = append(page.Rejected, *rejected)
-		} else {
-			page.Rows = append(page.Rows, row)
+// request asks for the page at a place in the list.
+func (l *Listing) request(at cursor, now time.Time) request {
+	part := l.parts[at.Part]
+	parameters := l.parameters(part.Query)
+	if l.Spans.From != "" {
+		from, to := l.span(at, now)
+		parameters[l.Spans.From] = writeTime(l.Spans.Format, from.Add(-time.Duration(l.Spans.Overlap)))
+		if l.Spans.To != "" {
+			parameters[l.Spans.To] = writeTime(l.Spans.Format, to)
 		}
 	}
-	page.Fields = reader.fields()
-	sum := hex.EncodeToString(digest.Sum(nil)[:8])
-	if len(items) > 0 && sum == at.Last {
-		return Page{}, fmt.Errorf("pages %d and %d hold the same records: the list does not move on", at.Page-1, at.Page)
+	p := l.Paging
+	if p.Size != "" {
+		parameters[p.Size] = strconv.Itoa(p.Rows)
 	}
-	listing.advance(&page, at, total, sum)
-	return page, nil
+	switch p.Style {
+	case StylePage:
+		first := 1
+		if p.First != nil {
+			first = *p.First
+		}
+		parameters[p.Parameter] = strconv.Itoa(first + at.Page - 1)
+	case StyleOffset:
+		parameters[p.Parameter] = strconv.FormatUint(at.Items, 10)
+	case StyleCursor, StyleLastID:
+		if at.Next != "" {
+			parameters[p.Parameter] = at.Next
+		}
+	case StyleLink:
+		if at.Next != "" {
+			path, query, _ := strings.Cut(at.Next, "?")
+			return request{method: l.Method, path: path, query: query, absolute: true}
+		}
+	}
+	return newRequest(l.Method, part.Path, parameters)
 }
 
-// open finds the items and the total in an answer.
-func (l *Listing) open(body []byte) ([]jsontext.Value, *uint64, error) {
+// count asks for as little as shows how many records a list has; the list of a part, or with -1 the list without the
+// slices' filter.
+func (l *Listing) count(part int, now time.Time) request {
+	counted := *l
+	counted.Paging.Rows = min(1, l.Paging.Rows)
+	if part < 0 {
+		counted.parts = []Part{{Path: l.Path}}
+		part = 0
+	}
+	return counted.request(cursor{Part: part, Page: 1}, now)
+}
+
+func (l *Listing) parameters(further map[string]string) map[string]string {
+	all := map[string]string{}
+	for _, some := range []map[string]string{l.Query, further} {
+		for name, value := range some {
+			all[name] = value
+		}
+	}
+	return all
+}
+
+// newRequest puts parameters where the method wants them: in the address, or in a JSON body in which whole numbers
+// are numbers.
+func newRequest(method Method, path string, parameters map[string]string) request {
+	r := request{method: method, path: path}
+	if method == MethodGet {
+		query := url.Values{}
+		for name, value := range parameters {
+			query.Set(name, value)
+		}
+		r.query = query.Encode()
+		return r
+	}
+	body := map[string]any{}
+	for name, value := range parameters {
+		body[name] = value
+		if number, err := strconv.ParseInt(value, 10, 64); err == nil && strconv.FormatInt(number, 10) == value {
+			body[name] = number
+		}
+	}
+	var err error
+	if r.body, err = json.Marshal(body); err != nil {
+		panic(err) // texts and whole numbers
+	}
+	return r
+}
+
+// span returns the beginning and the end of the cursor's span of time.
+func (l *Listing) span(at cursor, now time.Time) (from, to time.Time) {
+	from = l.Spans.Since.Time
+	if stored, err := time.Parse(time.RFC3339, at.Span); err == nil {
+		from = stored
+	}
+	to = from.Add(time.Duration(l.Spans.Width))
+	if to.After(now) {
+		to = now
+	}
+	return from, to
+}
+
+// opened is an answer of a list, taken apart.
+type opened struct {
+	items []item
+	total *uint64
+	next  string // token or address of the next page
+	more  bool   // there is more, by the partner's word
+}
+
+// item is one record of a list; key is its key in a map of records.
+type item struct {
+	key   string
+	value jsontext.Value
+}
+
+// single returns the one record of an answer.
+func (l *Listing) single(body []byte) (jsontext.Value, error) {
+	if l.Items == "" {
+		return body, nil
+	}
 	var f finder
-	itemsAt, totalAt := f.add(l.Items), -1
-	if l.Paging.Total != "" {
-		totalAt = f.add(l.Paging.Total)
+	number := f.add(l.Items)
+	found, err := f.find(body, nil)
+	if err != nil {
+		return nil, jsonError(err)
+	}
+	if found[number] == nil {
+		return nil, fmt.Errorf("the answer has no record at %s", l.Items)
+	}
+	return found[number], nil
+}
+
+// open takes an answer apart.
+func (l *Listing) open(body []byte, header http.Header) (opened, error) {
+	var f finder
+	at := map[string]int{}
+	for _, path := range []string{l.Items, l.Paging.Total, l.Paging.Next, l.Paging.More} {
+		if _, known := at[path]; path != "" && !known {
+			at[path] = f.add(path)
+		}
 	}
 	found, err := f.find(body, nil)
 	if err != nil {
-		return nil, nil, jsonError(err)
+		return opened{}, jsonError(err)
 	}
-	if found[itemsAt] == nil {
-		return nil, nil, fmt.Errorf("the answer has no list at %s", l.Items)
+	value := func(path string) jsontext.Value {
+		if number, ok := at[path]; ok {
+			return found[number]
+		}
+		return nil
 	}
-	items, err := elements(found[itemsAt])
-	if err != nil {
-		return nil, nil, fmt.Errorf("what the answer has at %s %w", l.Items, err)
+	records := value(l.Items)
+	if l.Items == "" {
+		records = body
 	}
-	if totalAt < 0 {
-		return items, nil, nil
+	var o opened
+	if o.total, err = l.totalOf(value(l.Paging.Total)); err != nil {
+		return o, err
 	}
-	if found[totalAt] == nil {
-		return nil, nil, fmt.Errorf("the answer has no total at %s", l.Paging.Total)
+	if records == nil && o.total != nil && *o.total == 0 {
+		return o, nil // null is how some services write a list without records
 	}
-	total, err := strconv.ParseUint(text(found[totalAt]), 10, 63)
-	if err != nil {
-		return nil, nil, fmt.Errorf("the total at %s is no count of records", l.Paging.Total)
+	if o.items, err = l.records(records); err != nil {
+		return o, err
 	}
-	return items, &total, nil
-}
-
-// advance decides where the list goes on. A slice ends when its pages hold as many records as the partner counts
-// in the same answer, or with an empty page: a short page alone ends nothing, because partners cut pages as they
-// like.
-func (l *Listing) advance(page *Page, at cursor, total *uint64, digest string) {
-	next := cursor{Slice: at.Slice, Page: at.Page + 1, Items: at.Items + uint64(page.Items), Last: digest}
-	sliceEnds := l.Paging.Style == StyleNone || page.Items == 0 || (total != nil && next.Items >= *total)
-	if total != nil {
-		rest := *total - min(*total, next.Items)
-		rows := uint64(max(1, l.Paging.Rows))
-		page.PagesLeft = int((rest + rows - 1) / rows)
-		if l.Slices.Parameter == "" {
-			page.Total = total
+	if more := value(l.Paging.More); more != nil {
+		o.more = text(more) == "true"
+	}
+	if next := value(l.Paging.Next); next != nil {
+		o.next = text(next)
+	}
+	if l.Paging.NextHeader != "" {
+		o.next = header.Get(l.Paging.NextHeader)
+		if strings.EqualFold(l.Paging.NextHeader, "Link") {
+			o.next = nextLink(header.Values("Link"))
 		}
 	}
-	if sliceEnds {
-		next = cursor{Slice: at.Slice + 1, Page: 1}
-		page.PagesLeft = min(1, max(0, len(l.Slices.Values)-next.Slice)) // the first page of the next slice
+	return o, nil
+}
+
+func (l *Listing) records(value jsontext.Value) ([]item, error) {
+	if value == nil {
+		return nil, fmt.Errorf("the answer has no list at %s", l.Items)
 	}
-	page.PagesLeft += max(0, len(l.Slices.Values)-1-next.Slice)
-	page.Last = next.Slice >= max(1, len(l.Slices.Values))
-	if !page.Last {
-		page.Next = next.position()
+	if l.ItemsAs == ItemsMap {
+		items, err := members(value)
+		if err != nil {
+			return nil, fmt.Errorf("what the answer has at %s %w", cmp.Or(l.Items, "its top"), err)
+		}
+		return items, nil
 	}
+	values, err := elements(value)
+	if err != nil {
+		return nil, fmt.Errorf("what the answer has at %s %w", cmp.Or(l.Items, "its top"), err)
+	}
+	items := make([]item, len(values))
+	for i, value := range values {
+		items[i].value = value
+	}
+	return items, nil
+}
+
+func (l *Listing) totalOf(value jsontext.Value) (*uint64, error) {
+	if l.Paging.Total == "" {
+		return nil, nil //nolint:nilnil // the partner gives none
+	}
+	if value == nil {
+		return nil, fmt.Errorf("the answer has no total at %s", l.Paging.Total)
+	}
+	total, err := strconv.ParseUint(text(value), 10, 63)
+	if err != nil {
+		return nil, fmt.Errorf("the total at %s is no count", l.Paging.Total) // its text may repeat a credential
+	}
+	return &total, nil
+}
+
+// linkForm is one link of a Link header with its parameters (RFC 8288).
+var linkForm = regexp.MustCompile(`<([^>]*)>((?:\s*;\s*[^,;]+)*)`)
+
+func nextLink(headers []string) string {
+	for _, header := range headers {
+		for _, link := range linkForm.FindAllStringSubmatch(header, -1) {
+			parameters := strings.ReplaceAll(strings.ReplaceAll(strings.ToLower(link[2]), `"`, ""), " ", "")
+			if slices.Contains(strings.Split(parameters, ";"), "rel=next") {
+				return link[1]
+			}
+		}
+	}
+	return ""
+}
+
+// digestOf tells one page from another.
+func digestOf(items []item) string {
+	digest := sha256.New()
+	for _, i := range items {
+		digest.Write([]byte(i.key))
+		digest.Write(i.value)
+	}
+	return hex.EncodeToString(digest.Sum(nil)[:8])
 }

@@ -8,7 +8,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"hash"
-	"maps"
 	"net/http"
 	"regexp"
 	"slices"
@@ -16,24 +15,39 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
-
 	"tieout/schema"
 )
 
 // Signing says how a request proves who sent it. Parts and headers are templates with placeholders in braces:
-// {method} {host} {path} {query} {body} {body_sha256} {timestamp} {nonce} and the names of the credentials; a
-// header may also hold {signature}. Everything is signed as the bytes that are sent.
+// {method} {host} {path} {query} {request} {body} {body_sha256} {timestamp} {nonce} and the names of the credentials;
+// {request} is the path with "?" and the query where there is one, and a header may also hold {signature}. Everything
+// is signed as the bytes that are sent.
 type Signing struct {
-	Algorithm     string            `yaml:"algorithm"`       // hmac-sha256, hmac-sha384; empty: nothing is signed
-	Key           string            `yaml:"key"`             // the credential that is the key
-	Encoding      string            `yaml:"encoding"`        // of the signature: hex (lower case), base64 (padded)
-	Timestamp     string            `yaml:"timestamp"`       // unix_seconds, unix_milliseconds; empty: none
-	Nonce         string            `yaml:"nonce"`           // uuid: random, new for each attempt; empty: none
-	Parts         []string          `yaml:"parts"`           // of the signed text
-	Separator     string            `yaml:"separator"`       // between the parts
-	EmptyBodyHash string            `yaml:"empty_body_hash"` // {body_sha256} of an empty body: empty (nothing) or sha256 (the hash of nothing)
-	Headers       map[string]string `yaml:"headers"`         // of every request
+	// hmac-sha256, hmac-sha384 or hmac-sha512. Left out: nothing is signed.
+	Algorithm Algorithm `yaml:"algorithm"`
+	// The credential that is the key.
+	Key Credential `yaml:"key"`
+	// Of the signature: hex in lower case, or base64 with padding. Left out: hex.
+	Encoding Encoding `yaml:"encoding"`
+	// Left out: there is none.
+	Timestamp Stamp `yaml:"timestamp"`
+	// uuid is random and new for each attempt; rising_milliseconds is the clock, always above the last one of the key,
+	// over restarts as well. Left out: there is none.
+	Nonce NonceKind `yaml:"nonce"`
+	// Of the signed text.
+	Parts []string `yaml:"parts"`
+	// Between the parts.
+	Separator string `yaml:"separator"`
+	// What {body} is when there is no body, as {}.
+	EmptyBody string `yaml:"empty_body"`
+	// Whether that is sent, too.
+	SendEmptyBody bool `yaml:"send_empty_body"`
+	// What {body_sha256} is when there is no body: nothing (empty) or the hash of nothing (sha256). Left out: empty.
+	EmptyBodyHash BodyHash `yaml:"empty_body_hash"`
+	// Of every request.
+	Headers map[string]string `yaml:"headers"`
+	// Of requests with a body.
+	BodyHeaders map[string]string `yaml:"body_headers"`
 }
 
 // SigningInput is one attempt to be signed. Timestamp and nonce are drawn anew for each attempt.
@@ -44,18 +58,21 @@ type SigningInput struct {
 	Credentials               map[string]schema.Secret
 }
 
-// credentialNames are what an account can be asked for; the environment's variables end in the same words.
-var credentialNames = []string{"api_key", "api_secret", "email"}
-
-var hashes = map[string]func() hash.Hash{"hmac-sha256": sha256.New, "hmac-sha384": sha512.New384}
+var hashes = map[Algorithm]func() hash.Hash{"hmac-sha256": sha256.New, "hmac-sha384": sha512.New384, "hmac-sha512": sha512.New}
 
 // Sign returns the text that was signed, which holds no secret unless a definition signs one, and the headers
 // that the request must carry, which do. It cannot fail for a definition that ParseDefinition accepted.
 func (s *Signing) Sign(input SigningInput) (text string, headers http.Header) {
 	values := map[string]string{
-		"method": input.Method, "host": input.Host, "path": input.Path, "query": input.Query,
+		"method": input.Method, "host": input.Host, "path": input.Path, "query": input.Query, "request": input.Path,
 		"body": string(input.Body), "body_sha256": s.bodyHash(input.Body),
 		"timestamp": input.Timestamp, "nonce": input.Nonce,
+	}
+	if input.Query != "" {
+		values["request"] += "?" + input.Query
+	}
+	if len(input.Body) == 0 {
+		values["body"] = s.EmptyBody
 	}
 	for name, secret := range input.Credentials {
 		values[name] = secret.Reveal()
@@ -66,13 +83,18 @@ func (s *Signing) Sign(input SigningInput) (text string, headers http.Header) {
 			parts[i] = expand(part, values)
 		}
 		text = strings.Join(parts, s.Separator)
-		mac := hmac.New(newHash, []byte(input.Credentials[s.Key].Reveal()))
+		mac := hmac.New(newHash, []byte(input.Credentials[string(s.Key)].Reveal()))
 		mac.Write([]byte(text))
 		values["signature"] = s.encode(mac.Sum(nil))
 	}
 	headers = http.Header{}
 	for name, template := range s.Headers {
 		headers.Set(name, expand(template, values))
+	}
+	if len(input.Body) > 0 {
+		for name, template := range s.BodyHeaders {
+			headers.Set(name, expand(template, values))
+		}
 	}
 	return text, headers
 }
@@ -92,18 +114,15 @@ func (s *Signing) encode(signature []byte) string {
 	return hex.EncodeToString(signature)
 }
 
-// stamp draws the timestamp and the nonce of one attempt.
-func (s *Signing) stamp(now time.Time) (timestamp, nonce string) {
+// stamp writes the time of one attempt.
+func (s *Signing) stamp(now time.Time) string {
 	switch s.Timestamp {
 	case "unix_seconds":
-		timestamp = strconv.FormatInt(now.Unix(), 10)
+		return strconv.FormatInt(now.Unix(), 10)
 	case "unix_milliseconds":
-		timestamp = strconv.FormatInt(now.UnixMilli(), 10)
+		return strconv.FormatInt(now.UnixMilli(), 10)
 	}
-	if s.Nonce == "uuid" {
-		nonce = uuid.NewString()
-	}
-	return timestamp, nonce
+	return ""
 }
 
 var placeholder = regexp.MustCompile(`\{([^{}]*)\}`)
@@ -115,23 +134,21 @@ func expand(template string, values map[string]string) string {
 // signing checks the scheme of a definition.
 func (c *definitionCheck) signing(d *Definition) {
 	s := &d.Signing
-	oneOf := func(key, value string, allowed ...string) {
-		if value != "" && !slices.Contains(allowed, value) {
-			c.report([]string{"signing", key}, "%q is not one of %s", value, strings.Join(allowed, ", "))
-		}
+	if s.Algorithm == "" && (s.Key != "" || len(s.Parts) > 0) {
+		c.report([]string{"signing", "algorithm"}, "is missing: nothing would be signed")
 	}
-	oneOf("algorithm", s.Algorithm, slices.Sorted(maps.Keys(hashes))...)
-	oneOf("encoding", s.Encoding, "hex", "base64")
-	oneOf("timestamp", s.Timestamp, "unix_seconds", "unix_milliseconds")
-	oneOf("nonce", s.Nonce, "uuid")
-	oneOf("empty_body_hash", s.EmptyBodyHash, "empty", "sha256")
 	if s.Algorithm != "" && !slices.Contains(d.Credentials, s.Key) {
 		c.report([]string{"signing", "key"}, "%q is not one of the credentials", s.Key)
 	}
 	if s.Algorithm != "" && len(s.Parts) == 0 {
 		c.report([]string{"signing", "parts"}, "is missing: nothing would be signed")
 	}
-	known := append([]string{"method", "host", "path", "query", "body", "body_sha256"}, d.Credentials...)
+	if s.SendEmptyBody && s.EmptyBody == "" {
+		c.report([]string{"signing", "send_empty_body"}, "needs empty_body")
+	}
+	// A nonce that must rise can only rise if the requests of a key go one after the other.
+	d.Serial = d.Serial || s.Nonce == NonceRising
+	known := append([]string{"method", "host", "path", "query", "request", "body", "body_sha256"}, d.Needs()...)
 	if s.Timestamp != "" {
 		known = append(known, "timestamp")
 	}
@@ -144,8 +161,10 @@ func (c *definitionCheck) signing(d *Definition) {
 	if s.Algorithm != "" {
 		known = append(known, "signature")
 	}
-	for name, template := range s.Headers {
-		c.placeholders([]string{"signing", "headers", name}, template, known)
+	for place, headers := range map[string]map[string]string{"headers": s.Headers, "body_headers": s.BodyHeaders} {
+		for name, template := range headers {
+			c.placeholders([]string{"signing", place, name}, template, known)
+		}
 	}
 }
 

@@ -1,6 +1,9 @@
 package extract_test
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"net/http"
 	"os"
@@ -132,97 +135,62 @@ resources:
 `)
 }
 
-// otherScheme is a partner that has no built-in definition yet: its scheme is data alone, one text a variant.
+// otherScheme is a partner whose scheme is data alone, one text a variant.
 type otherScheme struct {
-	credentials   string
-	variants      map[string]string // option -> the definition's signing
-	inexpressible map[string]string // name of a vector -> what the data cannot say
+	credentials string
+	variants    map[string]string // option -> the definition's signing
 }
 
 const (
-	cryptoixSigning = `{algorithm: hmac-sha256, key: api_secret, encoding: base64, timestamp: unix_seconds, parts: [PARTS],
-  headers: {X-API-Key: "{api_key}", X-API-Timestamp: "{timestamp}", X-API-Signature: "{signature}"}}`
-	kunapaySigning = `{algorithm: hmac-sha384, key: api_secret, encoding: hex, timestamp: unix_milliseconds,
-  parts: ["{path}", "{timestamp}", "{body}"],
-  headers: {accept: application/json, content-type: application/json, public-key: "{api_key}", nonce: "{timestamp}", signature: "{signature}"}}`
+	cryptoixSigning = `{algorithm: hmac-sha256, key: api_secret, encoding: base64, timestamp: unix_seconds, parts: ["{method}", "{path}", "{timestamp}", "{body}"],
+  headers: {X-API-Key: "{api_key}", X-API-Timestamp: "{timestamp}", X-API-Signature: "{signature}"}, body_headers: {Content-Type: application/json}}`
+	kunapaySigning = `{algorithm: hmac-sha384, key: api_secret, encoding: hex, nonce: rising_milliseconds, parts: ["{request}","{nonce}","{body}"], empty_body: "{}",
+  headers: {accept: application/json, content-type: application/json, public-key: "{api_key}", nonce: "{nonce}", signature: "{signature}"}}`
 	aeternaSigning = `{algorithm: hmac-sha256, key: api_secret, encoding: hex, timestamp: unix_seconds, parts: ["{timestamp}", "{email}"],
   headers: {Content-Type: application/json, Accept: "application/json, text/plain", X-App-Token: "{api_key}", X-App-Access-Ts: "{timestamp}", X-App-Access-Sig: "{signature}"}}`
 )
 
-// What a definition cannot say yet. Each is a sentence for whoever writes that partner's definition.
-const (
-	noLiteralBraces = "the two characters {} cannot stand in a template"
-	noOptionalPart  = "a part cannot be there only if there is a query, or {} only if there is no body"
-	noHeaderByBody  = "a header cannot depend on whether there is a body"
-)
-
 func otherSchemes() map[string]otherScheme {
-	const withoutQuery, withQuery = `"{method}", "{path}", "{timestamp}", "{body}"`, `"{method}", "{path}", "?{query}", "{timestamp}", "{body}"`
 	return map[string]otherScheme{
-		"cryptoix_hmac": {
-			credentials: "api_key, api_secret",
-			variants: map[string]string{
-				"":                strings.Replace(cryptoixSigning, "PARTS", withoutQuery, 1),
-				"sign_query:true": strings.Replace(cryptoixSigning, "PARTS", withQuery, 1),
-			},
-			inexpressible: map[string]string{
-				"documented example string": noHeaderByBody, "post, body not ASCII": noHeaderByBody,
-			},
-		},
-		"cryptoix_bearer": {
-			credentials: "api_key",
-			variants: map[string]string{
-				"":                 `{headers: {Authorization: "Bearer {api_key}", Accept: application/json}}`,
-				"header:X-API-Key": `{headers: {X-API-Key: "{api_key}", Accept: application/json}}`,
-			},
-		},
-		"kunapay": {
-			credentials: "api_key, api_secret",
-			variants: map[string]string{
-				"":             kunapaySigning,
-				"auth:api_key": `{headers: {accept: application/json, content-type: application/json, api-key: "{api_key}"}}`,
-			},
-			inexpressible: map[string]string{
-				"balance, no body sent": noLiteralBraces, "transaction by id": noLiteralBraces,
-				"nonce one millisecond higher": noLiteralBraces, "variant: query not signed": noLiteralBraces,
-				"balance of two assets": noOptionalPart, "transactions, first page": noOptionalPart,
-				"transactions, time window with escapes":      noOptionalPart,
-				"transactions, time window with plain colons": noOptionalPart,
-				"invoices": noOptionalPart, "exchange v4, history of a pair": noOptionalPart,
-			},
-		},
-		"aeterna": {credentials: "api_key, api_secret, email", variants: map[string]string{"": aeternaSigning}},
+		"cryptoix_hmac": {"api_key, api_secret", map[string]string{
+			"":                cryptoixSigning,
+			"sign_query:true": strings.Replace(cryptoixSigning, "{path}", "{request}", 1),
+		}},
+		"cryptoix_bearer": {"api_key", map[string]string{
+			"":                 `{headers: {Authorization: "Bearer {api_key}", Accept: application/json}, body_headers: {Content-Type: application/json}}`,
+			"header:X-API-Key": `{headers: {X-API-Key: "{api_key}", Accept: application/json}}`,
+		}},
+		"kunapay": {"api_key, api_secret", map[string]string{
+			"":                 kunapaySigning,
+			"sign_query:false": strings.Replace(kunapaySigning, "{request}", "{path}", 1),
+			"auth:api_key":     `{headers: {accept: application/json, content-type: application/json, api-key: "{api_key}"}}`,
+		}},
+		"aeterna": {"api_key, api_secret, email", map[string]string{"": aeternaSigning}},
 	}
 }
 
-// TestSigningOfOtherPartners runs the vectors of the partners without a built-in definition, as far as a
-// definition can say what they want. What it cannot say is listed, and must go from the list when it can.
+// TestSigningOfOtherPartners runs every vector of every partner whose requests are signed, through definitions.
 func TestSigningOfOtherPartners(t *testing.T) {
 	for name, scheme := range otherSchemes() {
-		named := 0
+		seen := map[string]bool{}
 		for _, v := range vectors(t, name) {
-			if scheme.inexpressible[v.Name] != "" {
-				named++
-				continue
-			}
 			t.Run(name+"/"+v.Name, func(t *testing.T) {
 				signing, known := scheme.variants[optionText(v.Options)]
 				if !known {
 					t.Fatalf("no definition for the options %v", v.Options)
 				}
-				if name == "kunapay" { // its nonce is the time in milliseconds
-					v.Timestamp, v.Nonce = v.Nonce, ""
-				}
+				seen[optionText(v.Options)] = true
 				v.check(t, signingOnly(t, scheme.credentials, signing))
 			})
 		}
-		if named != len(scheme.inexpressible) {
-			t.Errorf("%s: %d vectors are listed as not to be expressed, %d of them exist", name, len(scheme.inexpressible), named)
+		if len(seen) != len(scheme.variants) {
+			t.Errorf("%s: the vectors cover the variants %v, want all of %d", name, seen, len(scheme.variants))
 		}
 	}
 }
 
-// TestSigningBracesInTemplates shows why KunaPay's {} is on the list: it is refused, not silently left out.
+// TestSigningBracesInTemplates refuses braces without a name in them, which would silently be left out: {} is what
+// empty_body is for.
 func TestSigningBracesInTemplates(t *testing.T) {
 	_, err := extract.ParseDefinition("test.yaml", []byte(`name: other
 credentials: [api_key]
@@ -231,7 +199,48 @@ rate_limits: [60/1m]
 resources:
   balances: {path: /balances, paging: {style: none}, items: data, fields: {currency: code}}
 `))
-	if err == nil || !strings.Contains(err.Error(), "line 3: signing.parts.0: {} is not one of") {
+	if err == nil || !strings.Contains(linesOnly(err), "line 3: signing.parts.0: {} is not one of") {
 		t.Errorf("parsing gave %v, want a mistake in line 3", err)
+	}
+}
+
+// TestSigningBodies sends and signs the bodies that a definition wants: none, one that stands for none, or the
+// request's own; headers of bodies only with one.
+func TestSigningBodies(t *testing.T) {
+	const signing = `{algorithm: hmac-sha256, key: api_secret, parts: ["{body}", "{body_sha256}"], EMPTY, headers: {S: "{signature}"}, body_headers: {Content-Type: application/json}}`
+	tests := map[string]struct{ empty, method, sent, contentType, signed string }{
+		"nothing":                 {"encoding: hex", "GET", "", "", ""},
+		"signed, not sent":        {`empty_body: "{}"`, "GET", "", "", "{}"},
+		"signed and sent":         {`empty_body: "{}", send_empty_body: true`, "GET", "{}", "application/json", "{}44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"},
+		"hash of nothing":         {"empty_body_hash: sha256", "GET", "", "", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"},
+		"a body of parameters":    {`empty_body: "{}", send_empty_body: true`, "POST", `{"kind":7}`, "application/json", ""},
+		"a body without anything": {`empty_body: "x"`, "POST", "{}", "application/json", "{}44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			query := ""
+			if strings.Contains(test.sent, "kind") {
+				query = "query: {kind: 7}\n"
+			}
+			definition := dialect(t, "method: "+test.method+"\npath: /d\n"+query+"paging: {style: none}\nitems: d",
+				"credentials: [api_key, api_secret]", "signing: "+strings.Replace(signing, "EMPTY", test.empty, 1))
+			s := &script{answer: func(*http.Request, map[string]any) string { return `{"d":[]}` }}
+			if _, err := dialectClient(t, definition, s).Fetch(t.Context(), schema.Deposits, ""); err != nil {
+				t.Fatal(err)
+			}
+			if s.bodies[0] != test.sent || s.heads[0].Get("Content-Type") != test.contentType {
+				t.Errorf("sent %q as %q, want %q as %q", s.bodies[0], s.heads[0].Get("Content-Type"), test.sent, test.contentType)
+			}
+			signed := test.signed
+			if query != "" {
+				sum := sha256.Sum256([]byte(test.sent))
+				signed = test.sent + hex.EncodeToString(sum[:])
+			}
+			mac := hmac.New(sha256.New, []byte("a-secret"))
+			mac.Write([]byte(signed))
+			if got := s.heads[0].Get("S"); got != hex.EncodeToString(mac.Sum(nil)) {
+				t.Errorf("the signature is not that of %q", signed)
+			}
+		})
 	}
 }

@@ -1,6 +1,7 @@
 package extract
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -26,12 +27,21 @@ func (t *Times) parseAs(format, text string) (time.Time, error) {
 		return time.Parse(time.RFC3339Nano, text)
 	case "unix_seconds":
 		seconds, err := strconv.ParseInt(text, 10, 64)
-		return time.Unix(seconds, 0), err
+		return plausible(time.Unix(seconds, 0), err)
 	case "unix_milliseconds":
 		milliseconds, err := strconv.ParseInt(text, 10, 64)
-		return time.UnixMilli(milliseconds), err
+		return plausible(time.UnixMilli(milliseconds), err)
 	}
 	return time.ParseInLocation(format, text, t.zone)
+}
+
+// plausible refuses a count of seconds or milliseconds that lies outside the years 2000 to 2099: it is the other of the
+// two, or no instant at all. That lets a definition name both where it is not known which a partner means.
+func plausible(at time.Time, err error) (time.Time, error) {
+	if year := at.UTC().Year(); err == nil && (year < 2000 || year > 2099) {
+		err = errors.New("lies outside the years 2000 to 2099")
+	}
+	return at, err
 }
 
 // excerptMax bounds what a reason or an error quotes of a partner's text.
@@ -44,4 +54,17 @@ func excerpt(text string) string {
 		return text
 	}
 	return string(runes[:excerptMax]) + "…"
+}
+
+// writeTime writes an instant for a partner, in UTC.
+func writeTime(format string, at time.Time) string {
+	switch at = at.UTC(); format {
+	case "rfc3339":
+		return at.Format(time.RFC3339)
+	case "unix_seconds":
+		return strconv.FormatInt(at.Unix(), 10)
+	case "unix_milliseconds":
+		return strconv.FormatInt(at.UnixMilli(), 10)
+	}
+	return at.Format(format)
 }

@@ -28,13 +28,23 @@ func TestTimesParse(t *testing.T) {
 		{[]string{second}, "2026-03-12 17:22:04", "2026-03-12T15:22:04Z"},
 		{[]string{second}, "2026-03-12 17:22:04.5", "2026-03-12T15:22:04.5Z"},
 		{[]string{second}, "2026-03-12T17:22:04", ""},
-		{[]string{"unix_seconds"}, "0", "1970-01-01T00:00:00Z"},
-		{[]string{"unix_seconds"}, "-1", "1969-12-31T23:59:59Z"},
+		{[]string{"unix_seconds"}, "0", ""}, // outside the years 2000 to 2099: a placeholder, or milliseconds
+		{[]string{"unix_seconds"}, "-1", ""},
+		{[]string{"unix_seconds"}, "946684799", ""},
+		{[]string{"unix_seconds"}, "946684800", "2000-01-01T00:00:00Z"},
+		{[]string{"unix_seconds"}, "4102444799", "2099-12-31T23:59:59Z"},
+		{[]string{"unix_seconds"}, "4102444800", ""},
+		{[]string{"unix_seconds"}, "9223372036854775807", ""},
+		{[]string{"unix_milliseconds"}, "946684799999", ""},
+		{[]string{"unix_milliseconds"}, "946684800000", "2000-01-01T00:00:00Z"},
+		{[]string{"unix_milliseconds"}, "4102444799999", "2099-12-31T23:59:59.999Z"},
+		{[]string{"unix_milliseconds"}, "4102444800000", ""},
+		{[]string{"unix_milliseconds"}, "1773336124", ""},
+		{[]string{"unix_milliseconds", "unix_seconds"}, "1773336124", "2026-03-12T17:22:04Z"},
 		{[]string{"unix_seconds"}, "1.5", ""},
 		{[]string{"unix_seconds"}, "1e9", ""},
 		{[]string{"unix_seconds"}, "9223372036854775808", ""},
 		{[]string{"unix_milliseconds"}, "1773336124567", "2026-03-12T17:22:04.567Z"},
-		{[]string{"unix_milliseconds"}, "-1", "1969-12-31T23:59:59.999Z"},
 		{[]string{"rfc3339", second, "unix_seconds"}, "1773336124", "2026-03-12T17:22:04Z"},
 		{nil, "2026-03-12T17:22:04Z", ""},
 	}
@@ -102,9 +112,15 @@ func TestRetryAfter(t *testing.T) {
 func TestLongestWindow(t *testing.T) {
 	tests := map[string]time.Duration{"100/1m": time.Minute, "10/1s,60/1m": time.Minute, "60/1m,1000/1h": 5 * time.Minute, "4/1s": time.Second}
 	for text, want := range tests {
-		client := &Client{account: Account{Windows: windowsOf(t, text)}}
+		client := &Client{account: Account{Definition: &Definition{}, Windows: windowsOf(t, text)}}
 		if got := client.longestWindow(); got != want {
 			t.Errorf("%s: %s, want %s", text, got, want)
+		}
+		for lockout, want := range map[time.Duration]time.Duration{time.Millisecond: want, 24 * time.Hour: 24 * time.Hour} {
+			client.account.Definition.Lockout = Duration(lockout)
+			if got := client.longestWindow(); got != want {
+				t.Errorf("%s with a lockout of %s: %s, want %s", text, lockout, got, want)
+			}
 		}
 	}
 }

@@ -58,3 +58,9 @@ func ParseWindows(text string) ([]Window, error) {
 	}
 	return windows, nil
 }
+
+// UnmarshalText reads the form of ParseWindow, for definitions.
+func (w *Window) UnmarshalText(text []byte) (err error) {
+	*w, err = ParseWindow(string(text))
+	return err
+}

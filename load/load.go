@@ -33,6 +33,6 @@ type Destination interface {
 	// writing the batch again stores the rest and doubles nothing. Two writers of one stream must not write at
 	// the same time.
 	Write(ctx context.Context, batch Batch) (Receipt, error)
-	// CountIDs returns how many distinct records of the stream are stored, quarantine included.
+	// CountIDs returns how many distinct records of the stream are stored. What is in quarantine only is not.
 	CountIDs(ctx context.Context, stream schema.Stream) (uint64, error)
 }

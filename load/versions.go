@@ -116,7 +116,7 @@ func digest(rows []schema.Row) string {
 		binary.BigEndian.PutUint64(number[:], record.Version)
 		sum.Write(number[:])
 		sum.Write(record.PayloadHash[:])
-		fmt.Fprintf(sum, "%s@%d\n", record.Status, record.FirstSeenAt.UnixMicro())
+		fmt.Fprintf(sum, "%s@%d/%d\n", record.Status, record.CreatedAt.UnixMicro(), record.FirstSeenAt.UnixMicro())
 	}
 	return hex.EncodeToString(sum.Sum(nil))
 }

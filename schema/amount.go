@@ -134,3 +134,19 @@ func (a Amount) Fits() error {
 	}
 	return nil
 }
+
+// Shift returns the amount with its decimal point moved by digits to the right, exactly; unknown stays unknown.
+func (a Amount) Shift(digits int) Amount {
+	if !a.known || digits == 0 {
+		return a
+	}
+	return Amount{value: a.value.Shift(int32(digits)), known: true}
+}
+
+// Negate returns the amount with the other sign; unknown stays unknown.
+func (a Amount) Negate() Amount {
+	return Amount{value: a.value.Neg(), known: a.known}
+}
+
+// Negative reports whether the amount is known and below zero.
+func (a Amount) Negative() bool { return a.known && a.value.Sign() < 0 }

@@ -23,8 +23,11 @@ func (s *streamRun) prove(ctx context.Context, last extract.Page) (checkpoints.C
 	if s.stream.Resource == schema.Balances {
 		certificate.Level, certificate.Assumptions = checkpoints.LevelSnapshot, "A1"
 		certificate.DistinctIDs = uint64(last.Items)
-		if rejected := len(last.Rejected); rejected > 0 {
-			certificate.Level, certificate.Reason = checkpoints.LevelUnproven, fmt.Sprintf("%d balances are in quarantine", rejected)
+		switch counts := s.result.Counts; {
+		case counts.Rejected > 0:
+			certificate.Level, certificate.Reason = checkpoints.LevelUnproven, fmt.Sprintf("%d balances went to quarantine, see rejected_records", counts.Rejected)
+		case counts.Pages > 1:
+			certificate.Level, certificate.Reason = checkpoints.LevelUnproven, fmt.Sprintf("the balances came in %d answers, which speak of as many instants", counts.Pages)
 		}
 		return certificate, nil
 	}
@@ -43,9 +46,11 @@ func (s *streamRun) prove(ctx context.Context, last extract.Page) (checkpoints.C
 	if certificate.DistinctIDs, err = s.Destination.CountIDs(ctx, s.stream); err != nil {
 		return certificate, &stopError{fmt.Errorf("count %s: %w", s.stream, err)}
 	}
-	switch {
+	switch rejected := s.result.Counts.Rejected; {
 	case certificate.Total == nil:
 		certificate.Reason = "the partner gives no total"
+	case rejected > 0:
+		certificate.Reason = fmt.Sprintf("%d records went to quarantine, see rejected_records", rejected)
 	case *certificate.Total != certificate.DistinctIDs:
 		certificate.Reason = fmt.Sprintf("the partner counts %d records, %d are stored", *certificate.Total, certificate.DistinctIDs)
 	default:

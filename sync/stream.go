@@ -22,6 +22,7 @@ const (
 type streamRun struct {
 	*Run
 	source Source
+	place  string
 	stream schema.Stream
 	result *Result
 }
@@ -32,16 +33,18 @@ const passesMax = 2
 
 // read reads the list until what is stored is proven to be all of it.
 func (s *streamRun) read(ctx context.Context) error {
-	checkpoint, err := s.Checkpoints.Latest(ctx, s.stream)
+	checkpoint, err := s.resume(ctx)
 	if err != nil {
-		return &stopError{err}
-	}
-	checkpoint = checkpoints.Checkpoint{Stream: s.stream, Epoch: checkpoint.Epoch + 1, Position: checkpoint.Position, RunID: s.ID}
-	if s.Full {
-		checkpoint.Position = ""
+		return err
 	}
 	for pass := 1; ; pass++ {
 		last, err := s.pass(ctx, &checkpoint)
+		if checkpoint.Seq == 0 && checkpoint.Position != "" && schema.ClassOf(err) == schema.ClassStream {
+			s.Log.Warn("the list cannot go on where the last run stopped, reading it from its beginning",
+				"stream", s.stream.String(), "reason", err.Error())
+			checkpoint.Position = ""
+			last, err = s.pass(ctx, &checkpoint)
+		}
 		if err != nil {
 			return err
 		}
@@ -49,11 +52,31 @@ func (s *streamRun) read(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if certificate.Proven() || certificate.Total == nil || pass == passesMax {
+		if certificate.Proven() || certificate.Total == nil || s.result.Counts.Rejected > 0 || pass == passesMax {
 			return s.certify(ctx, certificate)
 		}
 		s.Log.Info("reading the list once more", "stream", s.stream.String(), "reason", certificate.Reason)
 	}
+}
+
+// resume opens an epoch of the stream, where its last one stopped.
+func (s *streamRun) resume(ctx context.Context) (checkpoints.Checkpoint, error) {
+	last, err := s.Checkpoints.Latest(ctx, s.stream)
+	if err != nil {
+		return last, &stopError{err}
+	}
+	if last.Epoch > 0 && last.Source != s.place {
+		return last, &schema.Error{
+			Class: schema.ClassConfiguration, Op: "read " + s.stream.String(),
+			Err:  fmt.Errorf("the account was read from %s before, and now its address is %s", last.Source, s.place),
+			Hint: "records of two places must not mix: give this one another account name or another database",
+		}
+	}
+	next := checkpoints.Checkpoint{Stream: s.stream, Epoch: last.Epoch + 1, Source: s.place, Position: last.Position, RunID: s.ID}
+	if s.Full {
+		next.Position = ""
+	}
+	return next, nil
 }
 
 // pass is the whole pipeline: from the checkpoint on, fetch a page, write it, advance, repeat. It returns the last

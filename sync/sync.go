@@ -31,6 +31,7 @@ type Source interface {
 // Account is a source with the streams to read from it.
 type Account struct {
 	Source  Source
+	Place   string // host and path of the partner's API: records of two places never mix under one account
 	Streams []schema.Stream
 }
 
@@ -84,7 +85,7 @@ func (r *Run) Sync(ctx context.Context, accounts []Account) []Result {
 			result := &results[at]
 			at++
 			running.Go(func() {
-				r.stream(accountCtx, account.Source, result)
+				r.stream(accountCtx, account, result)
 				switch failure, _ := errors.AsType[*stopError](result.Err); {
 				case failure != nil:
 					stop(result.Err)
@@ -105,8 +106,8 @@ type stopError struct{ error }
 func (e *stopError) Unwrap() error { return e.error }
 
 // stream reads one stream and records what came of it.
-func (r *Run) stream(ctx context.Context, source Source, result *Result) {
-	s := &streamRun{Run: r, source: source, stream: result.Stream, result: result}
+func (r *Run) stream(ctx context.Context, account Account, result *Result) {
+	s := &streamRun{Run: r, source: account.Source, place: account.Place, stream: result.Stream, result: result}
 	result.Outcome = checkpoints.Running
 	err := s.record(ctx)
 	if err == nil {
@@ -132,8 +133,8 @@ func (r *Run) stream(ctx context.Context, source Source, result *Result) {
 	}
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closingTime)
 	defer cancel()
-	if err := s.record(closing); err != nil {
-		r.Log.Error("the end of a stream could not be recorded", "stream", result.Stream.String(), "error", err)
+	if err := s.record(closing); err != nil && result.Err == nil {
+		result.Outcome, result.Err = checkpoints.Failed, err
 	}
 	if r.Observer != nil {
 		r.Observer.Finished(*result)
@@ -153,7 +154,7 @@ func (s *streamRun) record(ctx context.Context) error {
 		run.ErrorClass, run.Error = schema.ClassOf(s.result.Err).String(), s.result.Err.Error()
 	}
 	if err := s.Ledger.RecordRun(ctx, run); err != nil {
-		return &stopError{fmt.Errorf("begin %s: %w", s.stream, err)}
+		return &stopError{fmt.Errorf("record %s: %w", s.stream, err)}
 	}
 	return nil
 }

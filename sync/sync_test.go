@@ -89,7 +89,8 @@ func TestGrowthWhilePaging(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var w *world
 		var requests atomic.Int64
-		w = newWorld(t, sandbox.Options{Seed: 10, Records: 900, BeforeRequest: func(*http.Request) {
+		// Of each list more than 20 pages: nothing grows any more when the first pass over any of them is at its end.
+		w = newWorld(t, sandbox.Options{Seed: 10, Records: 3000, BeforeRequest: func(*http.Request) {
 			if n := requests.Add(1); n%5 == 0 && n <= 20 {
 				w.sandbox.Add(1)
 			}

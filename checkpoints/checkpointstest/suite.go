@@ -18,7 +18,7 @@ var (
 // checkpoint is a valid checkpoint of the stream at a place.
 func checkpoint(stream schema.Stream, epoch, seq uint64) checkpoints.Checkpoint {
 	return checkpoints.Checkpoint{
-		Stream: stream, Epoch: epoch, Seq: seq, Position: "page 7", BatchID: strings.Repeat("0f", 32), BatchRows: 123,
+		Stream: stream, Epoch: epoch, Seq: seq, Source: "api.example/v1", Position: "page 7", BatchID: strings.Repeat("0f", 32), BatchRows: 123,
 		RunID: "run", WrittenAt: time.Date(2026, 7, 1, 2, 3, 4, 567891000, time.UTC),
 	}
 }
@@ -96,7 +96,7 @@ func testStreamsShareNothing(t *testing.T, store checkpoints.Store) {
 // testEveryField gives each field a value that no other has.
 func testEveryField(t *testing.T, store checkpoints.Store) {
 	want := checkpoints.Checkpoint{
-		Stream: otherDeposits, Epoch: 11, Seq: 12, Position: "13", BatchID: "14", BatchRows: 15, RunID: "16",
+		Stream: otherDeposits, Epoch: 11, Seq: 12, Source: "17", Position: "13", BatchID: "14", BatchRows: 15, RunID: "16",
 		WrittenAt: time.Date(2026, 12, 31, 23, 59, 59, 999_999_000, time.UTC),
 	}
 	there := want
@@ -127,7 +127,7 @@ func testAwkwardTexts(t *testing.T, store checkpoints.Store) {
 		"{position:String}", "$1 ?", "%27", "", strings.Repeat("x", 20_000),
 	} {
 		want := checkpoint(kunaDeposits, 1, uint64(i+1))
-		want.Position, want.RunID, want.BatchID = text, "run "+text, "batch "+text
+		want.Source, want.Position, want.RunID, want.BatchID = "at "+text, text, "run "+text, "batch "+text
 		want.Stream.Account = "account " + text
 		appendTo(t, store, want)
 		wantLatest(t, store, want)

@@ -41,13 +41,14 @@ func (s *Store) Latest(ctx context.Context, stream schema.Stream) (checkpoints.C
 	var rows []struct {
 		Epoch     uint64    `ch:"epoch"`
 		Seq       uint64    `ch:"seq"`
+		Source    string    `ch:"source"`
 		Position  string    `ch:"position"`
 		BatchID   string    `ch:"batch_id"`
 		BatchRows uint64    `ch:"batch_rows"`
 		RunID     string    `ch:"run_id"`
 		WrittenAt time.Time `ch:"written_at"`
 	}
-	err := s.conn.Select(ctx, &rows, "SELECT epoch, seq, position, batch_id, batch_rows, run_id, written_at FROM "+s.database+`.sync_checkpoints
+	err := s.conn.Select(ctx, &rows, "SELECT epoch, seq, source, position, batch_id, batch_rows, run_id, written_at FROM "+s.database+`.sync_checkpoints
 		WHERE account = {account:String} AND resource = {resource:String} ORDER BY epoch DESC, seq DESC LIMIT 1`,
 		clickhouse.Named("account", stream.Account), clickhouse.Named("resource", string(stream.Resource)))
 	if err != nil {
@@ -58,7 +59,7 @@ func (s *Store) Latest(ctx context.Context, stream schema.Stream) (checkpoints.C
 	}
 	row := rows[0]
 	return checkpoints.Checkpoint{
-		Stream: stream, Epoch: row.Epoch, Seq: row.Seq, Position: row.Position,
+		Stream: stream, Epoch: row.Epoch, Seq: row.Seq, Source: row.Source, Position: row.Position,
 		BatchID: row.BatchID, BatchRows: row.BatchRows, RunID: row.RunID, WrittenAt: row.WrittenAt.UTC(),
 	}, nil
 }
@@ -66,11 +67,11 @@ func (s *Store) Latest(ctx context.Context, stream schema.Stream) (checkpoints.C
 // Append implements checkpoints.Store.
 func (s *Store) Append(ctx context.Context, c checkpoints.Checkpoint) error {
 	err := s.conn.Exec(ctx, "INSERT INTO "+s.database+`.sync_checkpoints
-		(account, resource, epoch, seq, position, batch_id, batch_rows, run_id, written_at)
-		SELECT {account:String}, {resource:String}, {epoch:UInt64}, {seq:UInt64}, {position:String},
+		(account, resource, epoch, seq, source, position, batch_id, batch_rows, run_id, written_at)
+		SELECT {account:String}, {resource:String}, {epoch:UInt64}, {seq:UInt64}, {source:String}, {position:String},
 			{batch_id:String}, {batch_rows:UInt64}, {run_id:String}, {written_at:DateTime64(6, 'UTC')}`,
 		clickhouse.Named("account", c.Stream.Account), clickhouse.Named("resource", string(c.Stream.Resource)),
-		clickhouse.Named("epoch", c.Epoch), clickhouse.Named("seq", c.Seq), clickhouse.Named("position", c.Position),
+		clickhouse.Named("epoch", c.Epoch), clickhouse.Named("seq", c.Seq), clickhouse.Named("source", c.Source), clickhouse.Named("position", c.Position),
 		clickhouse.Named("batch_id", c.BatchID), clickhouse.Named("batch_rows", c.BatchRows),
 		clickhouse.Named("run_id", c.RunID), instant("written_at", c.WrittenAt))
 	if err != nil {
@@ -117,6 +118,33 @@ func (s *Store) RecordCertificate(ctx context.Context, c checkpoints.Certificate
 			clickhouse.Named("reason", c.Reason))...)
 	if err != nil {
 		return fmt.Errorf("record the certificate of %s: %w", c.Stream, err)
+	}
+	return nil
+}
+
+// LoadKey returns what was saved last for a key at a partner, empty if nothing was. Key is a name without a secret.
+func (s *Store) LoadKey(ctx context.Context, key string) (string, error) {
+	var rows []struct {
+		State string `ch:"state"`
+	}
+	err := s.conn.Select(ctx, &rows, "SELECT state FROM "+s.database+".key_states WHERE key = {key:String} ORDER BY seq DESC LIMIT 1",
+		clickhouse.Named("key", key))
+	if err != nil {
+		return "", fmt.Errorf("load the state of a key: %w", err)
+	}
+	if len(rows) == 0 {
+		return "", nil
+	}
+	return rows[0].State, nil
+}
+
+// SaveKey stores the state of a key. When it returns without an error the state survives a crash.
+func (s *Store) SaveKey(ctx context.Context, key, state string) error {
+	err := s.conn.Exec(ctx, "INSERT INTO "+s.database+`.key_states (key, seq, state, written_at)
+		SELECT {key:String}, (SELECT max(seq) + 1 FROM `+s.database+`.key_states WHERE key = {key:String}), {state:String}, now64(6, 'UTC')`,
+		clickhouse.Named("key", key), clickhouse.Named("state", state))
+	if err != nil {
+		return fmt.Errorf("save the state of a key: %w", err)
 	}
 	return nil
 }

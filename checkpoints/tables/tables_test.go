@@ -3,6 +3,7 @@ package tables_test
 import (
 	"context"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -58,6 +59,7 @@ func suite(t *testing.T, conn driver.Conn) {
 	t.Run("status", func(t *testing.T) { testStatus(t, conn) })
 	t.Run("status of a killed run", func(t *testing.T) { testStatusOfKilledRun(t, conn) })
 	t.Run("status of quarantine", func(t *testing.T) { testStatusOfQuarantine(t, conn) })
+	t.Run("keys", func(t *testing.T) { testKeys(t, conn) })
 	t.Run("not migrated", func(t *testing.T) { testNotMigrated(t, conn) })
 }
 
@@ -70,19 +72,43 @@ func newStore(t *testing.T, conn driver.Conn) (*tables.Store, string) {
 	return tables.NewStore(&clickhouse.Connection{Conn: conn}, database), database
 }
 
+// testKeys: what was saved last for a key is what is loaded, by a process that comes after as well; keys share nothing.
+func testKeys(t *testing.T, conn driver.Conn) {
+	store, database := newStore(t, conn)
+	load := func(key, want string) {
+		t.Helper()
+		later := tables.NewStore(&clickhouse.Connection{Conn: conn}, database)
+		got, err := later.LoadKey(t.Context(), key)
+		if must(t, err); got != want {
+			t.Errorf("key %q has the state %q, want %q", key, got, want)
+		}
+	}
+	load("nonce a", "")
+	for _, state := range []string{"1773336124567", "1773336129567", "9", `it's \N`, ""} { // the order counts, not the value
+		must(t, store.SaveKey(t.Context(), "nonce a", state))
+		load("nonce a", state)
+		load("nonce b", "")
+	}
+	must(t, store.SaveKey(t.Context(), "nonce 'b'", "b"))
+	load("nonce 'b'", "b")
+	load("nonce a", "")
+}
+
 // testNotMigrated: each ability reports which stream it was about, and keeps the class that its connection gave.
 func testNotMigrated(t *testing.T, conn driver.Conn) {
 	store := tables.NewStore(&clickhouse.Connection{Conn: conn}, embeddedtest.Database(t, conn))
 	ctx, stream := context.WithoutCancel(t.Context()), streamOf("kuna_main", schema.Deposits)
 	_, latest := store.Latest(ctx, stream)
 	_, status := store.Status(ctx)
+	_, key := store.LoadKey(ctx, "nonce a")
 	for name, err := range map[string]error{
+		"load key": key, "save key": store.SaveKey(ctx, "nonce a", "1"),
 		"latest": latest, "append": store.Append(ctx, checkpoints.Checkpoint{Stream: stream, WrittenAt: evening}),
 		"run":         store.RecordRun(ctx, checkpoints.StreamRun{Stream: stream, StartedAt: evening}),
 		"certificate": store.RecordCertificate(ctx, checkpoints.Certificate{Stream: stream, ProvenAt: evening}),
 		"status":      status,
 	} {
-		if schema.ClassOf(err) != schema.ClassConfiguration || name != "status" && !strings.Contains(err.Error(), "kuna_main/deposits") {
+		if schema.ClassOf(err) != schema.ClassConfiguration || !slices.Contains([]string{"status", "load key", "save key"}, name) && !strings.Contains(err.Error(), "kuna_main/deposits") {
 			t.Errorf("%s: class %s of %v", name, schema.ClassOf(err), err)
 		}
 	}

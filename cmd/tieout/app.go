@@ -64,7 +64,7 @@ func (a *app) rootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{cmd.CommandPath(), err} })
 	root.AddCommand(
 		a.syncCommand(), a.statusCommand(), a.sqlCommand(), a.migrateCommand(), a.doctorCommand(),
-		a.demoCommand(), a.sandboxCommand(), a.versionCommand(),
+		a.providersCommand(), a.demoCommand(), a.sandboxCommand(), a.versionCommand(),
 	)
 	for _, command := range root.Commands() {
 		refuseArguments(command)

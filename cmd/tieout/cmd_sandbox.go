@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,6 +18,7 @@ import (
 
 // sandboxFlags are the options of a sandbox on the command line.
 type sandboxFlags struct {
+	partner    string
 	listen     string
 	seed       uint64
 	records    int
@@ -39,7 +41,7 @@ func (f *sandboxFlags) open() (*sandbox.Sandbox, error) {
 	for _, window := range windows {
 		limits = append(limits, sandbox.Limit{Requests: window.Requests, Per: window.Per})
 	}
-	return sandbox.New(sandbox.Options{Seed: f.seed, Records: f.records, RateLimits: limits})
+	return sandbox.New(sandbox.Options{Partner: f.partner, Seed: f.seed, Records: f.records, RateLimits: limits})
 }
 
 func (a *app) sandboxCommand() *cobra.Command {
@@ -49,9 +51,10 @@ func (a *app) sandboxCommand() *cobra.Command {
 		Short: "Serve simulated partners",
 		Long: `Serve a simulated partner with a seeded year of data on this machine.
 
-It speaks Coinut's API, checks signatures, timestamps and nonces, and refuses what is over its limit. The
-variables that point tieout at it are printed when it is ready.`,
-		Example: "  tieout sandbox\n  tieout sandbox --listen 127.0.0.1:9999 --records 20000 --rate-limits 1000/1m",
+It speaks the API of --partner (coinut, cryptoix, kunapay, aeterna, or fifth, which does not exist), checks
+signatures, timestamps and nonces, and refuses what is over its limit. The variables that point tieout at it are
+printed when it is ready.`,
+		Example: "  tieout sandbox\n  tieout sandbox --partner kunapay\n  tieout sandbox --listen 127.0.0.1:9999 --records 20000 --rate-limits 1000/1m",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := flags.open()
 			if err != nil {
@@ -61,17 +64,26 @@ variables that point tieout at it are printed when it is ready.`,
 			if err != nil {
 				return &schema.Error{Class: schema.ClassConfiguration, Op: "serve the sandbox", Err: err}
 			}
-			account := s.Accounts()[0]
-			fmt.Fprintf(a.stdout, "export TIEOUT_ACCOUNTS=coinut\nexport TIEOUT_COINUT_BASE_URL=http://%s\n"+
-				"export TIEOUT_COINUT_API_KEY=%s\nexport TIEOUT_COINUT_API_SECRET=%s\nexport TIEOUT_COINUT_RATE_LIMITS=%s\n",
-				listener.Addr(), account.Key, account.Secret, flags.rateLimits)
+			a.printAccount(s, flags, listener.Addr().String())
 			a.log.Info("the sandbox is ready", "address", listener.Addr().String())
 			return serve(cmd.Context(), listener, s)
 		},
 	}
 	flags.register(command, 1000, "100/1m")
+	command.Flags().StringVar(&flags.partner, "partner", "coinut", "whose API to speak: "+strings.Join(sandbox.Partners(), ", "))
 	command.Flags().StringVar(&flags.listen, "listen", "127.0.0.1:8080", "address to listen at")
 	return command
+}
+
+// printAccount prints the variables of an account at the sandbox, for a shell to take in.
+func (a *app) printAccount(s *sandbox.Sandbox, flags sandboxFlags, address string) {
+	account, name := s.Accounts()[0], flags.partner+"_sandbox"
+	prefix := "export TIEOUT_" + strings.ToUpper(name) + "_"
+	fmt.Fprintf(a.stdout, "export TIEOUT_ACCOUNTS=%s\n%sPROVIDER=%s\n%sBASE_URL=http://%s%s\n%sAPI_KEY=%s\n%sAPI_SECRET=%s\n%sRATE_LIMITS=%s\n",
+		name, prefix, flags.partner, prefix, address, s.BasePath(), prefix, account.Key, prefix, account.Secret, prefix, flags.rateLimits)
+	if account.Email != "" {
+		fmt.Fprintf(a.stdout, "%sEMAIL=%s\n", prefix, account.Email)
+	}
 }
 
 // serve answers until the context ends, which is how a server is meant to end.

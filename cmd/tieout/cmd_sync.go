@@ -45,7 +45,8 @@ func (a *app) syncCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			clients, err := a.clients(config, extract.NewTransport())
+			keys := &keyStore{}
+			clients, err := a.clients(config, extract.NewTransport(), keys)
 			if err != nil {
 				return err
 			}
@@ -57,6 +58,7 @@ func (a *app) syncCommand() *cobra.Command {
 				return err
 			}
 			defer a.closing(w)
+			keys.KeyStore = w.ledger()
 			return a.sync(cmd.Context(), w, clients, syncOptions{full: full, allowUnproven: len(allow) > 0})
 		},
 	}

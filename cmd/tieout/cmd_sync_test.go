@@ -179,7 +179,10 @@ func TestQuarantine(t *testing.T) {
 	const good = `{"id":"p-2","status":"CONFIRMED","deductAmount":0.000000000000000001,"deductCurrency":"eth","createTime":"2026-03-12 17:22:04"}`
 	w.sandbox.Inject(1000, sandbox.OnPath("/payment/list"), sandbox.Answer(http.StatusOK, nil,
 		`{"status":"SUCCESS","data":{"list":[`+bad+`,`+good+`],"pageNum":1,"pageSize":100,"total":2}}`))
-	w.must(exitDone, "sync", "--resource", "payments")
+	f := w.must(exitPartial, "sync", "--resource", "payments")
+	if !strings.Contains(f.stderr, "1 records went to quarantine, see rejected_records") {
+		t.Errorf("nobody speaks of the quarantine: %s", f.stderr)
+	}
 	want := []string{"p-1\tamount has 19 digits behind the point, 18 fit\t" + bad}
 	if rows := w.rows("SELECT record_id, reason, payload FROM rejected_records FINAL"); !slices.Equal(rows, want) {
 		t.Errorf("quarantine holds %q", rows)

@@ -142,13 +142,16 @@ func TestDoctorLooksForRecords(t *testing.T) {
 			t.Errorf("the empty list of %s is not said to be one:\n%s", resource, out)
 		}
 	}
+	none := `{"status":"SUCCESS","data":{"list":[],"pageNum":1,"pageSize":1,"total":0}}` // answers the check of the filter
 	empty := `{"status":"SUCCESS","data":{"list":[],"pageNum":1,"pageSize":100,"total":1}}`
 	record := `{"status":"SUCCESS","data":{"list":[{"id":"d-1","status":"COMPLETE","amount":%s,"currency":"BTC","timestamp":"2026-03-12 17:22:04","createTime":"2026-03-12 17:22:04"}],"pageNum":1,"pageSize":100,"total":1}}`
+	w.sandbox.Inject(1, sandbox.OnPath("/deposit/list"), sandbox.Answer(http.StatusOK, nil, none))
 	w.sandbox.Inject(1, sandbox.OnPath("/deposit/list"), sandbox.Answer(http.StatusOK, nil, empty))
 	w.sandbox.Inject(1, sandbox.OnPath("/deposit/list"), sandbox.Answer(http.StatusOK, nil, fmt.Sprintf(record, "1.5")))
 	if out := w.must(exitDone, "doctor").stdout; !strings.Contains(out, "ok    coinut_main/deposits: 1 records on page 2") {
 		t.Errorf("the second page is not looked at:\n%s", out)
 	}
+	w.sandbox.Inject(1, sandbox.OnPath("/deposit/list"), sandbox.Answer(http.StatusOK, nil, none))
 	w.sandbox.Inject(1, sandbox.OnPath("/deposit/list"), sandbox.Answer(http.StatusOK, nil, fmt.Sprintf(record, `"?"`)))
 	if out := w.must(exitPartial, "doctor").stdout; !strings.Contains(out, "FAIL  coinut_main/deposits: 1 records on page 1: all of them would go to quarantine") {
 		t.Errorf("the doctor is content:\n%s", out)

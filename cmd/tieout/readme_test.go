@@ -19,7 +19,7 @@ const (
 
 // TestReadmeConfiguration ties the table of variables to the list that the program reads by.
 func TestReadmeConfiguration(t *testing.T) {
-	readme := readFile(t, readmeFile)
+	readme := readReadme(t)
 	before, rest, found := strings.Cut(readme, configBegin)
 	_, after, ended := strings.Cut(rest, configEnd)
 	if !found || !ended {
@@ -41,7 +41,7 @@ var readmePath = regexp.MustCompile("`([a-z]+/[A-Za-z0-9_./-]+)`")
 
 // TestReadmePaths opens every file and folder that the README speaks of.
 func TestReadmePaths(t *testing.T) {
-	paths := readmePath.FindAllStringSubmatch(readFile(t, readmeFile), -1)
+	paths := readmePath.FindAllStringSubmatch(readReadme(t), -1)
 	if len(paths) < 5 {
 		t.Errorf("only %d paths were found: the pattern is wrong", len(paths))
 	}
@@ -57,7 +57,7 @@ func TestReadmePaths(t *testing.T) {
 
 // TestReadmeCommands wants a line for every command.
 func TestReadmeCommands(t *testing.T) {
-	readme := readFile(t, readmeFile)
+	readme := readReadme(t)
 	for _, command := range (&app{}).rootCommand().Commands() {
 		if !strings.Contains(readme, "`tieout "+command.Name()) {
 			t.Errorf("README.md does not speak of tieout %s", command.Name())
@@ -65,9 +65,9 @@ func TestReadmeCommands(t *testing.T) {
 	}
 }
 
-func readFile(t *testing.T, path string) string {
+func readReadme(t *testing.T) string {
 	t.Helper()
-	data, err := os.ReadFile(path)
+	data, err := os.ReadFile(readmeFile)
 	if err != nil {
 		t.Fatal(err)
 	}

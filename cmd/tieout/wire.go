@@ -65,14 +65,15 @@ func (w *warehouse) destination() *clickhouse.Destination {
 
 func (w *warehouse) ledger() *tables.Store { return tables.NewStore(w.Connection, w.target.Database) }
 
-// clients makes a client for each configured account, with the streams to read.
-func (a *app) clients(config Config, transport http.RoundTripper) ([]client, error) {
+// clients makes a client for each configured account, with the streams to read. Keys is where the state of the keys
+// outlives the process; nil: nowhere.
+func (a *app) clients(config Config, transport http.RoundTripper, keys extract.KeyStore) ([]client, error) {
 	clients := make([]client, 0, len(config.Accounts))
 	for _, account := range config.Accounts {
 		definition := a.catalog[account.Provider]
 		extracted := extract.Account{
 			Name: account.Name, Definition: definition, BaseURL: account.BaseURL,
-			Credentials: account.Credentials, Windows: account.RateLimits,
+			Credentials: account.Credentials, Windows: account.RateLimits, Keys: keys,
 		}
 		made, err := extract.NewClient(extracted, transport, a.log)
 		if err != nil {
@@ -87,6 +88,10 @@ func (a *app) clients(config Config, transport http.RoundTripper) ([]client, err
 	return clients, nil
 }
 
+// keyStore is the store of keys' states, opened after the clients that use it: what is wrong with an account is told
+// before anything is opened.
+type keyStore struct{ extract.KeyStore }
+
 // client is an account with the resources that are read from it.
 type client struct {
 	*extract.Client
@@ -94,7 +99,7 @@ type client struct {
 }
 
 func (c client) account() sync.Account {
-	account := sync.Account{Source: c.Client}
+	account := sync.Account{Source: c.Client, Place: c.Place()}
 	for _, resource := range c.resources {
 		account.Streams = append(account.Streams, c.Account().Stream(resource))
 	}
@@ -136,7 +141,7 @@ func (f catalogFacts) Provider(name string) (providerNeeds, bool) {
 		return providerNeeds{}, false
 	}
 	return providerNeeds{
-		Credentials: definition.Credentials, HasBaseURL: definition.BaseURL != "", Resources: definition.Lists(),
+		Credentials: definition.Needs(), HasBaseURL: definition.BaseURL != "", Resources: definition.Lists(),
 	}, true
 }
 

@@ -7,3 +7,8 @@ import "embed"
 //
 //go:embed *.yaml
 var Files embed.FS
+
+// Schema is the JSON Schema of a definition, for editors.
+//
+//go:embed definition.schema.json
+var Schema string

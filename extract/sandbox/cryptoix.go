@@ -59,6 +59,7 @@ func cryptoixDialect() dialect {
 		listOf:  cryptoixListOf,
 		render:  renderCryptoix,
 		handler: func(s *Sandbox) http.Handler { return &cryptoix{sandbox: s} },
+		base:    "/v1",
 	}
 }
 

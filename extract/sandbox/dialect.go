@@ -36,6 +36,7 @@ type dialect struct {
 	listOf  func(fact) string           // the path of the list that shows a record
 	render  func(fact) []byte           // the JSON of one item of a list
 	handler func(*Sandbox) http.Handler // its API
+	base    string                      // path that its documents count to the base URL; empty: none
 }
 
 // listing is one list of the partner and what it shows.

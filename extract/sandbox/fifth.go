@@ -52,6 +52,7 @@ func fifthDialect() dialect {
 		listOf:  func(fact) string { return fifthTransfers },
 		render:  renderFifth,
 		handler: func(s *Sandbox) http.Handler { return &fifth{s} },
+		base:    "/v2",
 	}
 }
 

@@ -74,6 +74,7 @@ var untilDefault = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 // Sandbox is one partner with its data. It is an http.Handler, to be mounted at the root of a host or below a
 // prefix with http.StripPrefix; all its methods may be called at the same time.
 type Sandbox struct {
+	base     string
 	now      func() time.Time
 	world    *world
 	pages    pageSizes
@@ -120,7 +121,7 @@ func New(options Options) (*Sandbox, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Sandbox{now: options.Now, members: members, accounts: accounts, pages: pages}
+	s := &Sandbox{now: options.Now, base: dialect.base, members: members, accounts: accounts, pages: pages}
 	s.world = newWorld(dialect, options.Seed, options.OldestFirst)
 	s.world.populate(recordsBetween(options.Records, since, until), since, until)
 	s.handler = s.dated(s.counted(hooked(options.BeforeRequest, s.faulty(dialect.handler(s)))))
@@ -169,6 +170,9 @@ func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.
 
 // Accounts returns the accounts that may call the API, the default one included.
 func (s *Sandbox) Accounts() []Account { return slices.Clone(s.accounts) }
+
+// BasePath returns the path that belongs to the base URL of an account, as /v1; empty where there is none.
+func (s *Sandbox) BasePath() string { return s.base }
 
 // hooked calls the hook, if there is one, before the request goes on.
 func hooked(hook func(*http.Request), next http.Handler) http.Handler {

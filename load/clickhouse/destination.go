@@ -112,13 +112,8 @@ func (d *Destination) CountIDs(ctx context.Context, stream schema.Stream) (uint6
 	var rows []struct {
 		IDs uint64 `ch:"ids"`
 	}
-	query := fmt.Sprintf(`SELECT uniqExact(id) AS ids FROM (
-		SELECT %[1]s AS id FROM %[2]s.%[3]s WHERE account = {account:String}
-		UNION ALL
-		SELECT if(record_id = '', hex(payload_hash), record_id) AS id FROM %[2]s.rejected_records
-			WHERE account = {account:String} AND resource = {resource:String})`, t.id, d.database, t.name)
-	err := d.conn.Select(ctx, &rows, query, clickhouse.Named("account", stream.Account), clickhouse.Named("resource", string(stream.Resource)))
-	if err != nil {
+	query := fmt.Sprintf(`SELECT uniqExact(%s) AS ids FROM %s.%s WHERE account = {account:String}`, t.id, d.database, t.name)
+	if err := d.conn.Select(ctx, &rows, query, clickhouse.Named("account", stream.Account)); err != nil {
 		return 0, fmt.Errorf("count the ids of %s: %w", t.name, err)
 	}
 	return rows[0].IDs, nil

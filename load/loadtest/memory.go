@@ -56,9 +56,6 @@ func (m *Memory) CountIDs(_ context.Context, stream schema.Stream) (uint64, erro
 	for _, row := range m.versions[stream] {
 		ids[row.Base().ID] = true
 	}
-	for _, r := range m.rejected[stream] {
-		ids[r.RecordID] = true
-	}
 	return uint64(len(ids)), nil
 }
 

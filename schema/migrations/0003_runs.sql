@@ -29,6 +29,7 @@ CREATE TABLE IF NOT EXISTS {{db}}.sync_checkpoints {{on_cluster}}
     resource    LowCardinality(String)   COMMENT 'deposits, trades, payments or balances.',
     epoch       UInt64                   COMMENT 'Number of the run of this stream; it only grows, and a lower one never counts again.',
     seq         UInt64                   COMMENT 'Number of the checkpoint in its epoch, from 1.',
+    source      LowCardinality(String)   COMMENT 'Host and path of the partner''s API that the list was read from.',
     position    String                   COMMENT 'Where the list goes on; its form belongs to the paging style. Empty: at the beginning.',
     batch_id    String                   COMMENT 'SHA-256 of what was written before this checkpoint, in hexadecimal.',
     batch_rows  UInt64                   COMMENT 'Record versions in that batch.',
@@ -56,3 +57,15 @@ ENGINE = {{replicated}}ReplacingMergeTree(proven_at)
 ORDER BY (account, resource, run_id)
 SETTINGS {{settings}}
 COMMENT 'For each run and stream: whether ClickHouse holds the partner''s whole list, and by which proof.';
+
+CREATE TABLE IF NOT EXISTS {{db}}.key_states {{on_cluster}}
+(
+    key        String                  COMMENT 'What the state is of, and a digest that names the key without telling it.',
+    seq        UInt64                  COMMENT 'Number of the state, from 1; the highest counts.',
+    state      String                  COMMENT 'What must not be forgotten, as the nonces up to which others may have been used.',
+    written_at DateTime64(6, 'UTC')    COMMENT 'When it was written: before it was made use of.'
+)
+ENGINE = {{replicated}}MergeTree
+ORDER BY (key, seq)
+SETTINGS {{settings}}
+COMMENT 'What must survive a restart about the keys at partners. Rows are only added.';

@@ -1,0 +1,185 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"tieout/extract"
+	"tieout/extract/providers"
+	"tieout/schema"
+)
+
+func (a *app) providersCommand() *cobra.Command {
+	command := &cobra.Command{
+		Use:   "providers",
+		Short: "The definitions of partners' APIs: list, show, check",
+		Long: `The definitions of partners' APIs.
+
+A partner is one YAML file. Built-in ones are extended or replaced by files in TIEOUT_PROVIDERS_DIR.`,
+		Example: "  tieout providers list\n  tieout providers show coinut\n  tieout providers check acme.yaml",
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	command.AddCommand(a.providersListCommand(), a.providersShowCommand(), a.providersCheckCommand(), a.providersSchemaCommand())
+	for _, sub := range command.Commands() {
+		refuseArguments(sub)
+	}
+	return command
+}
+
+// folders returns where definitions are: the built-in ones, then those of the operator.
+func (a *app) folders(config Config) []fs.FS {
+	folders := []fs.FS{providers.Files}
+	if config.ProvidersDir != "" {
+		folders = append(folders, os.DirFS(config.ProvidersDir))
+	}
+	return folders
+}
+
+func (a *app) providersListCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "list",
+		Short:   "List the definitions",
+		Example: "  tieout providers list",
+		RunE: func(*cobra.Command, []string) error {
+			config, err := a.configure(needNothing)
+			if err != nil {
+				return err
+			}
+			catalog, err := extract.LoadCatalog(a.folders(config)...)
+			if err != nil {
+				return err
+			}
+			t := a.newTable("name", "partner", "lists", "credentials", "rate limits")
+			for _, name := range (catalogFacts{catalog}).Names() {
+				definition := catalog[name]
+				var lists, limits []string
+				for _, resource := range definition.Lists() {
+					lists = append(lists, string(resource))
+				}
+				for _, window := range definition.RateLimits {
+					limits = append(limits, window.String())
+				}
+				if definition.Template {
+					lists = append(lists, "(to be extended)")
+				}
+				t.AppendRow([]any{
+					name, definition.Title, strings.Join(lists, " "), strings.Join(definition.Needs(), " "), strings.Join(limits, " "),
+				})
+			}
+			t.Render()
+			return nil
+		},
+	}
+}
+
+func (a *app) providersShowCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "show NAME",
+		Short:   "Print a definition with all that it extends, and the sources of its facts",
+		Example: "  tieout providers show coinut",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			config, err := a.configure(needNothing)
+			if err != nil {
+				return err
+			}
+			effective, err := extract.Effective(args[0], a.folders(config)...)
+			if err != nil {
+				return err
+			}
+			_, err = a.stdout.Write(effective)
+			return err
+		},
+	}
+}
+
+func (a *app) providersSchemaCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "schema",
+		Short: "Print the JSON Schema of a definition, for editors",
+		Example: "  tieout providers schema > definition.schema.json\n" +
+			"  # then, as the first line of a definition: # yaml-language-server: $schema=definition.schema.json",
+		RunE: func(*cobra.Command, []string) error {
+			_, err := fmt.Fprint(a.stdout, providers.Schema)
+			return err
+		},
+	}
+}
+
+func (a *app) providersCheckCommand() *cobra.Command {
+	var account string
+	command := &cobra.Command{
+		Use:   "check FILE",
+		Short: "Check a definition, and with --account one live page of each list",
+		Long: `Check a definition: every mistake is reported with its line.
+
+With --account one page of each of its lists is asked for with that account's credentials: it shows which fields were
+found, which were not, and what would be rejected. Nothing is stored.`,
+		Example: "  tieout providers check acme.yaml\n  tieout providers check acme.yaml --account acme_main",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			needs := needNothing
+			if account != "" {
+				needs = needAccounts
+			}
+			data, err := os.ReadFile(args[0])
+			if err != nil {
+				return usageError{cmd.CommandPath(), err}
+			}
+			definition, err := a.parseDefinition(args[0], data)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(a.stdout, "ok    %s: %s, a definition of %s\n", args[0], definition.Name, definition.Title)
+			if needs == needNothing {
+				return nil
+			}
+			config, err := a.configure(needs)
+			if err != nil {
+				return err
+			}
+			return a.tryDefinition(cmd.Context(), config, definition, account)
+		},
+	}
+	command.Flags().StringVar(&account, "account", "", "ask for one live page of each list with this account")
+	return command
+}
+
+// parseDefinition checks a file against the definitions that it may extend.
+func (a *app) parseDefinition(file string, data []byte) (*extract.Definition, error) {
+	folders := []fs.FS{providers.Files}
+	for _, setting := range a.environ {
+		if dir, ok := strings.CutPrefix(setting, "TIEOUT_PROVIDERS_DIR="); ok && dir != "" {
+			folders = append(folders, os.DirFS(dir))
+		}
+	}
+	return extract.ParseDefinition(filepath.Base(file), data, folders...)
+}
+
+// tryDefinition asks for one page of each list of a definition.
+func (a *app) tryDefinition(ctx context.Context, config Config, definition *extract.Definition, name string) error {
+	for i, account := range config.Accounts {
+		if account.Name != name {
+			continue
+		}
+		config.Accounts = config.Accounts[i : i+1]
+		config.Accounts[0].Resources = nil
+		a.catalog = extract.Catalog{account.Provider: definition}
+		clients, err := a.clients(config, extract.NewTransport(), nil)
+		if err != nil {
+			return err
+		}
+		d := &doctor{app: a}
+		d.account(ctx, clients[0])
+		return d.verdict()
+	}
+	return &schema.Error{Class: schema.ClassConfiguration, Err: errors.New("--account " + name + ": TIEOUT_ACCOUNTS lists no such account")}
+}
