@@ -67,8 +67,9 @@ libchdb: ## Fetch the embedded ClickHouse into the user's cache, once (TIEOUT_LI
 	echo "libchdb: $$dir/libchdb.so"
 
 .PHONY: docs
-docs: ## Write again what is generated in README.md.
+docs: ## Write again what is generated: a table in README.md, the JSON Schema of definitions.
 	go test ./cmd/tieout -run TestReadmeConfiguration -update
+	go test ./extract -run TestDefinitionSchema -update-schema
 
 .PHONY: libchdb-path
 libchdb-path: ## Print where the embedded ClickHouse lies.
@@ -97,7 +98,7 @@ fuzz: ## Run every fuzz test for FUZZTIME each.
 	[ -n "$$found" ] || { echo "fuzz: there is no fuzz test" >&2; exit 1; }; \
 	echo "$$found" | while read -r package name; do \
 		echo "== $$package $$name"; \
-		go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$package" </dev/null || exit 1; \
+		go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s "$$package" </dev/null || exit 1; \
 	done
 
 .PHONY: bench
