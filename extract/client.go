@@ -70,6 +70,13 @@ func NewClient(account Account, transport http.RoundTripper, log *slog.Logger) (
 	}
 	// The host that is sent is the host that is signed: the default port belongs to neither.
 	base.Host = strings.TrimSuffix(base.Host, defaultPorts[base.Scheme])
+	if account.Keyring == nil {
+		account.Keyring = NewKeyring(nil)
+	}
+	key, err := account.Keyring.hold(base.Host, account)
+	if err != nil {
+		return nil, fail("%w", err)
+	}
 	return &Client{
 		account: account,
 		base:    base,
@@ -78,12 +85,9 @@ func NewClient(account Account, transport http.RoundTripper, log *slog.Logger) (
 			Timeout:       requestTimeout,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
-		limiter: newLimiter(account.Windows, account.Definition.Serial),
-		nonces: &nonces{
-			kind: account.Definition.Signing.Nonce, store: account.Keys,
-			key: "nonce " + keyName(base.Host, account.Credentials["api_key"].Reveal()),
-		},
-		log: log.With("account", account.Name, "provider", account.Definition.Name),
+		limiter: key.limiter,
+		nonces:  key.nonces,
+		log:     log.With("account", account.Name, "provider", account.Definition.Name),
 	}, nil
 }
 

@@ -17,7 +17,7 @@ type Account struct {
 	BaseURL     string                   // overrides the definition's; empty: the definition's
 	Credentials map[string]schema.Secret // by the names of Definition.Needs
 	Windows     []Window                 // overrides the definition's rate limits; empty: the definition's
-	Keys        KeyStore                 // where the key's state outlives the process; nil: nowhere
+	Keyring     *Keyring                 // shared by the clients of the process; nil: the client has one of its own
 }
 
 // Stream returns the account's stream of a resource.

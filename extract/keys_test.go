@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"net/http"
 	"slices"
@@ -15,6 +16,8 @@ import (
 	"time"
 
 	"tieout/extract"
+	"tieout/extract/providers"
+	"tieout/extract/sandbox"
 	"tieout/schema"
 )
 
@@ -66,7 +69,7 @@ func TestRisingNoncesArrive(t *testing.T) {
 		})
 		definition := dialect(t, one, "credentials: [api_key, api_secret]", risingTop)
 		for range 4 {
-			client := dialectClient(t, definition, transport, func(a *extract.Account) { a.Keys = keys })
+			client := dialectClient(t, definition, transport, func(a *extract.Account) { a.Keyring = extract.NewKeyring(keys) })
 			var group sync.WaitGroup
 			for range 10 {
 				group.Go(func() {
@@ -88,7 +91,7 @@ func TestRisingNoncesArrive(t *testing.T) {
 func TestRisingNoncesWithoutStore(t *testing.T) {
 	keys := &keyTable{err: &schema.Error{Class: schema.ClassUnavailable, Err: errors.New("ClickHouse is gone")}}
 	s := &script{answer: func(*http.Request, map[string]any) string { return `{"d":[]}` }}
-	client := dialectClient(t, dialect(t, one, "credentials: [api_key, api_secret]", risingTop), s, func(a *extract.Account) { a.Keys = keys })
+	client := dialectClient(t, dialect(t, one, "credentials: [api_key, api_secret]", risingTop), s, func(a *extract.Account) { a.Keyring = extract.NewKeyring(keys) })
 	fetchFails(t, client, schema.ClassUnavailable, "ClickHouse is gone")
 	keys.err = nil
 	keys.states = map[string]string{}
@@ -227,4 +230,43 @@ func TestAnswerWords(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestAccountsShareAKey gives two accounts of one process the same key: their nonces rise over both, because the
+// partner counts by key, and they must agree about its limits.
+func TestAccountsShareAKey(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, err := sandbox.New(sandbox.Options{Partner: "kunapay", Records: 40, RateLimits: []sandbox.Limit{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		catalog, err := extract.LoadCatalog(providers.Files)
+		if err != nil {
+			t.Fatal(err)
+		}
+		known, keyring := s.Accounts()[0], extract.NewKeyring(nil)
+		account := func(name string) extract.Account {
+			return extract.Account{
+				Name: name, Definition: catalog["kunapay"], BaseURL: "http://kuna.test", Keyring: keyring,
+				Credentials: map[string]schema.Secret{"api_key": schema.NewSecret(known.Key), "api_secret": schema.NewSecret(known.Secret)},
+			}
+		}
+		var reading sync.WaitGroup
+		for _, name := range []string{"one", "two", "three"} {
+			client := newClient(t, account(name), s.Transport(), &logText{})
+			for range 4 {
+				reading.Go(func() {
+					if _, err := client.Fetch(t.Context(), schema.Balances, ""); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+		}
+		reading.Wait()
+		other := account("four")
+		other.Windows = []extract.Window{{Requests: 30, Per: time.Minute}}
+		if _, err := extract.NewClient(other, s.Transport(), slog.Default()); schema.ClassOf(err) != schema.ClassConfiguration {
+			t.Errorf("other limits for the same key: %v", err)
+		}
+	})
 }

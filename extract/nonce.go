@@ -12,14 +12,6 @@ import (
 	"github.com/google/uuid"
 )
 
-// KeyStore keeps what must not be forgotten about a key when its process dies.
-type KeyStore interface {
-	// LoadKey returns what was saved last for the key, empty if nothing was.
-	LoadKey(ctx context.Context, key string) (string, error)
-	// SaveKey stores a state. When it returns without an error the state survives a crash.
-	SaveKey(ctx context.Context, key, state string) error
-}
-
 // nonces draws the nonces of one key.
 type nonces struct {
 	kind  NonceKind

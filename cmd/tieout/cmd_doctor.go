@@ -30,7 +30,7 @@ partner's clock is from this machine's, and which of the partner's fields feed w
 			d := &doctor{app: a}
 			d.say(nil, "configuration: %d accounts, time zone %s", len(config.Accounts), config.Timezone)
 			d.clickhouse(cmd.Context(), config)
-			clients, err := a.clients(config, extract.NewTransport(), nil)
+			clients, err := a.clients(config, extract.NewTransport(), extract.NewKeyring(nil))
 			if err != nil {
 				return err
 			}

@@ -65,15 +65,15 @@ func (w *warehouse) destination() *clickhouse.Destination {
 
 func (w *warehouse) ledger() *tables.Store { return tables.NewStore(w.Connection, w.target.Database) }
 
-// clients makes a client for each configured account, with the streams to read. Keys is where the state of the keys
-// outlives the process; nil: nowhere.
-func (a *app) clients(config Config, transport http.RoundTripper, keys extract.KeyStore) ([]client, error) {
+// clients makes a client for each configured account, with the streams to read. Keys is what they share about their
+// keys; nil: nothing.
+func (a *app) clients(config Config, transport http.RoundTripper, keys *extract.Keyring) ([]client, error) {
 	clients := make([]client, 0, len(config.Accounts))
 	for _, account := range config.Accounts {
 		definition := a.catalog[account.Provider]
 		extracted := extract.Account{
 			Name: account.Name, Definition: definition, BaseURL: account.BaseURL,
-			Credentials: account.Credentials, Windows: account.RateLimits, Keys: keys,
+			Credentials: account.Credentials, Windows: account.RateLimits, Keyring: keys,
 		}
 		made, err := extract.NewClient(extracted, transport, a.log)
 		if err != nil {

@@ -1,0 +1,58 @@
+package extract
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+)
+
+// KeyStore keeps what must not be forgotten about a key when its process dies.
+type KeyStore interface {
+	// LoadKey returns what was saved last for the key, empty if nothing was.
+	LoadKey(ctx context.Context, key string) (string, error)
+	// SaveKey stores a state. When it returns without an error the state survives a crash.
+	SaveKey(ctx context.Context, key, state string) error
+}
+
+// Keyring holds what the clients of one process share for each key at a partner: its rate limit and its nonces. The
+// partner counts by key, however many accounts and lists use it.
+type Keyring struct {
+	store KeyStore // nil: nothing outlives the process
+
+	mu   sync.Mutex // guards the rest
+	keys map[string]*heldKey
+}
+
+// heldKey is one key that clients use.
+type heldKey struct {
+	account string // the first that used it
+	windows []Window
+	limiter *limiter
+	nonces  *nonces
+}
+
+// NewKeyring returns a keyring without keys. The store keeps what must survive a restart; nil: nothing does.
+func NewKeyring(store KeyStore) *Keyring {
+	return &Keyring{store: store, keys: map[string]*heldKey{}}
+}
+
+// hold returns the key of an account at a host, the same for every account that has it. Accounts that share a key must
+// agree about its limits.
+func (k *Keyring) hold(host string, account Account) (*heldKey, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	name := keyName(host, account.Credentials["api_key"].Reveal())
+	if held := k.keys[name]; held != nil {
+		if !slices.Equal(held.windows, account.Windows) {
+			return nil, fmt.Errorf("it has the key of account %s, and other rate limits", held.account)
+		}
+		return held, nil
+	}
+	k.keys[name] = &heldKey{
+		account: account.Name, windows: account.Windows,
+		limiter: newLimiter(account.Windows, account.Definition.Serial),
+		nonces:  &nonces{kind: account.Definition.Signing.Nonce, store: k.store, key: "nonce " + name},
+	}
+	return k.keys[name], nil
+}
