@@ -134,9 +134,11 @@ func TestDoctorLooksForRecords(t *testing.T) {
 		asked[r.URL.Query().Get("status")+"@"+r.URL.Path]++
 	}}, "")
 	out := w.must(exitDone, "doctor").stdout
+	mu.Lock()
 	if asked["RECEIVED@/deposit/list"] != 1 || asked["ACTION_REQUIRED@/deposit/list"] != 1 {
 		t.Errorf("the doctor asked for %v", asked)
 	}
+	mu.Unlock()
 	for _, resource := range []string{"deposits", "payments"} {
 		if !strings.Contains(out, "look  coinut_main/"+resource+": no record to look at") {
 			t.Errorf("the empty list of %s is not said to be one:\n%s", resource, out)
