@@ -13,15 +13,15 @@ import (
 
 // Checkpoint is a place in a stream up to which everything is stored.
 type Checkpoint struct {
-	Stream    schema.Stream
-	Epoch     uint64 // number of the stream's run; 0: there is no checkpoint yet
-	Seq       uint64 // number within the epoch
-	Source    string // where the list was read: host and path of the partner's API
-	Position  string // where the list goes on, as its paging style writes it; empty: at the beginning
-	BatchID   string // of the write before
-	BatchRows uint64 // record versions in it
-	RunID     string
-	WrittenAt time.Time // UTC
+	Stream    schema.Stream // whose place it is
+	Epoch     uint64        // number of the stream's run; 0: there is no checkpoint yet
+	Seq       uint64        // number within the epoch
+	Source    string        // where the list was read: host and path of the partner's API
+	Position  string        // where the list goes on, as its paging style writes it; empty: at the beginning
+	BatchID   string        // of the write before
+	BatchRows uint64        // record versions in it
+	RunID     string        // run that wrote it
+	WrittenAt time.Time     // UTC
 }
 
 // Store holds checkpoints.
@@ -47,13 +47,13 @@ const (
 
 // StreamRun is what one run did with one stream.
 type StreamRun struct {
-	RunID      string
-	Stream     schema.Stream
-	Outcome    Outcome
-	ErrorClass string // empty without an error
-	Error      string
-	StartedAt  time.Time // UTC
-	Counts     Counts
+	RunID      string        // identifier of the run
+	Stream     schema.Stream // that it read
+	Outcome    Outcome       // how far it is, or how it ended
+	ErrorClass string        // empty without an error
+	Error      string        // the failure in one line, without secrets; empty without one
+	StartedAt  time.Time     // UTC
+	Counts     Counts        // its figures so far
 }
 
 // Counts are the figures of a stream's run.
@@ -75,14 +75,14 @@ const (
 
 // Certificate says whether ClickHouse holds the partner's whole list, and what that rests on.
 type Certificate struct {
-	Stream      schema.Stream
-	RunID       string
-	Level       string
-	ProvenAt    time.Time // of the answer that was compared, UTC
-	Total       *uint64   // by the partner's count; nil: it gives none
-	DistinctIDs uint64
-	Assumptions string
-	Reason      string // why there is no proof
+	Stream      schema.Stream // that it speaks of
+	RunID       string        // run that tried the proof
+	Level       string        // one of the levels above
+	ProvenAt    time.Time     // of the answer that was compared, UTC
+	Total       *uint64       // by the partner's count; nil: it gives none
+	DistinctIDs uint64        // records that are stored
+	Assumptions string        // what the proof takes for granted, as A1 A2 (facts about lists)
+	Reason      string        // why there is no proof
 }
 
 // Proven reports whether the certificate shows that nothing is missing. One without a level shows nothing.

@@ -48,7 +48,7 @@ type Page struct {
 
 // FieldUse says where the values of one column came from in one page.
 type FieldUse struct {
-	Column  string
+	Column  string // name of the column
 	Path    string // the path that was found most often; empty: none was found
 	Records int    // records in which a value was found
 }

@@ -52,10 +52,10 @@ type Signing struct {
 
 // SigningInput is one attempt to be signed. Timestamp and nonce are drawn anew for each attempt.
 type SigningInput struct {
-	Method, Host, Path, Query string // as sent; Query without "?"; Host with the port unless it is the default one
-	Body                      []byte
-	Timestamp, Nonce          string
-	Credentials               map[string]schema.Secret
+	Method, Host, Path, Query string                   // as sent; Query without "?"; Host with the port unless it is the default one
+	Body                      []byte                   // as sent; empty: there is none
+	Timestamp, Nonce          string                   // of this attempt, as the definition writes them
+	Credentials               map[string]schema.Secret // by the definition's names
 }
 
 var hashes = map[Algorithm]func() hash.Hash{"hmac-sha256": sha256.New, "hmac-sha384": sha512.New384, "hmac-sha512": sha512.New}

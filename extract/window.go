@@ -11,8 +11,8 @@ import (
 // Window is one rate limit of a partner: at most Requests in any stretch of time of length Per. Which kind of
 // window the partner's server really runs is unknown, so nothing more is assumed.
 type Window struct {
-	Requests int
-	Per      time.Duration
+	Requests int           // how many at most
+	Per      time.Duration // in any stretch of this length
 }
 
 // String returns the form of TIEOUT_<ACCOUNT>_RATE_LIMITS: 100/1m.

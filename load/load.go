@@ -13,11 +13,11 @@ import (
 
 // Batch is what one write holds: records of one stream, in the order in which they were seen.
 type Batch struct {
-	Stream   schema.Stream
-	RunID    string    // the run that writes it
-	AsOf     time.Time // instant that balances stand for, UTC; unused for other resources
-	Rows     []schema.Row
-	Rejected []schema.Rejected
+	Stream   schema.Stream     // whose records they are
+	RunID    string            // the run that writes it
+	AsOf     time.Time         // instant that balances stand for, UTC; unused for other resources
+	Rows     []schema.Row      // records that have passed schema.Validate
+	Rejected []schema.Rejected // records for the quarantine
 }
 
 // Receipt says what a write has stored.

@@ -15,8 +15,8 @@ import (
 
 // Current is the last version of a record that is stored.
 type Current struct {
-	Version     uint64
-	PayloadHash [32]byte
+	Version     uint64   // number of the change, from 1
+	PayloadHash [32]byte // of its content, as in schema.Record
 	// Sights is what the batch's own run has stored of the record already, in the order of the versions, after the
 	// version that it found (its FirstSeenAt is zero). It tells a batch that is written again from a record that
 	// went back to an older state. Nil if the run has stored nothing of it.
@@ -25,7 +25,7 @@ type Current struct {
 
 // Sight is a stored version as it was first seen.
 type Sight struct {
-	PayloadHash [32]byte
+	PayloadHash [32]byte  // of its content, as in schema.Record
 	FirstSeenAt time.Time // to the microsecond
 }
 
@@ -77,8 +77,8 @@ const bytesPerBlock = 64 << 20
 // Block is a part of a batch that is inserted at once: one table, one partition, rows in the order of the
 // table's key.
 type Block struct {
-	Rows   []schema.Row
-	Digest string // SHA-256 over the keys and contents of the rows, in hexadecimal
+	Rows   []schema.Row // in the order of the table's key
+	Digest string       // SHA-256 over the keys and contents of the rows, in hexadecimal
 }
 
 // Cut divides rows into blocks, by the partition that a row's time belongs to and by size. The result depends

@@ -28,7 +28,7 @@ func (c Class) String() string { return classNames[c] }
 
 // Error is an error with its class.
 type Error struct {
-	Class Class
+	Class Class  // what to do next
 	Op    string // what was being done, as "fetch coinut_main/deposits page 7"; may be empty
 	Hint  string // what a person can do about it; may be empty
 	Err   error  // the cause; its text holds no secret

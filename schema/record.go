@@ -36,9 +36,9 @@ type Row interface {
 // Column binds one column to a field of a row. Field is *string, *Amount or *time.Time; the zero value of the
 // last two means that the partner did not say.
 type Column struct {
-	Name     string
-	Field    any
-	Required bool // a record without it is rejected, and the column is not Nullable
+	Name     string // of the column in its table
+	Field    any    // pointer into the row: *string, *Amount or *time.Time
+	Required bool   // a record without it is rejected, and the column is not Nullable
 }
 
 // Deposit is money that arrived: fiat or crypto.
@@ -73,12 +73,12 @@ func (d *Deposit) Columns() []Column {
 // Trade is a conversion of one currency into another.
 type Trade struct {
 	Record
-	FromCurrency string
+	FromCurrency string // code of what was given, in upper case
 	FromAmount   Amount // whole units of FromCurrency
-	ToCurrency   string
+	ToCurrency   string // code of what was received, in upper case
 	ToAmount     Amount // whole units of ToCurrency
 	Fee          Amount // whole units of FeeCurrency
-	FeeCurrency  string
+	FeeCurrency  string // code of what the fee is in; empty where it is not known
 	DepositID    string // the deposit that it converted, where the partner says so
 }
 
@@ -102,13 +102,13 @@ func (t *Trade) Columns() []Column {
 // Payment is money that left: a payment, a payout or a withdrawal.
 type Payment struct {
 	Record
-	Currency         string
+	Currency         string // code of what was deducted, in upper case
 	Amount           Amount // deducted from the account, whole units of Currency
-	ReceivedCurrency string
+	ReceivedCurrency string // code of what was credited; empty where it is not known
 	ReceivedAmount   Amount // credited to the beneficiary, whole units of ReceivedCurrency
 	Rate             Amount // ReceivedCurrency for one unit of Currency
 	Fee              Amount // whole units of FeeCurrency
-	FeeCurrency      string
+	FeeCurrency      string // code of what the fee is in; empty where it is not known
 	Reference        string // the firm's own text
 }
 

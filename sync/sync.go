@@ -30,21 +30,21 @@ type Source interface {
 
 // Account is a source with the streams to read from it.
 type Account struct {
-	Source  Source
-	Place   string // host and path of the partner's API: records of two places never mix under one account
-	Streams []schema.Stream
+	Source  Source          // where its pages come from
+	Place   string          // host and path of the partner's API: records of two places never mix under one account
+	Streams []schema.Stream // what is read from it
 }
 
 // Run reads accounts into a destination. Full and Observer may be left out.
 type Run struct {
-	ID          string
-	StartedAt   time.Time // UTC; the instant that balances stand for
-	Destination load.Destination
-	Checkpoints checkpoints.Store
-	Ledger      checkpoints.Ledger
-	Full        bool     // read every list from its beginning, whatever the checkpoints say
-	Observer    Observer // told about the progress; nil: nobody
-	Log         *slog.Logger
+	ID          string             // unique for each run
+	StartedAt   time.Time          // UTC; the instant that balances stand for
+	Destination load.Destination   // where records go
+	Checkpoints checkpoints.Store  // how far each stream has come
+	Ledger      checkpoints.Ledger // what runs did and what is proven
+	Full        bool               // read every list from its beginning, whatever the checkpoints say
+	Observer    Observer           // told about the progress; nil: nobody
+	Log         *slog.Logger       // for what a person should know while it runs
 }
 
 // Observer watches a run. Its methods are called from several goroutines, in order for each stream.
@@ -57,11 +57,11 @@ type Observer interface {
 
 // Result is how one stream ended.
 type Result struct {
-	Stream      schema.Stream
-	Outcome     checkpoints.Outcome
+	Stream      schema.Stream           // that was read
+	Outcome     checkpoints.Outcome     // how it ended
 	Certificate checkpoints.Certificate // only where Outcome is Done or Unproven
-	Counts      checkpoints.Counts
-	Err         error // only where Outcome is Failed or Interrupted
+	Counts      checkpoints.Counts      // its figures
+	Err         error                   // only where Outcome is Failed or Interrupted
 }
 
 // Sync reads every stream of every account, side by side, and returns a result for each in the order given. One

@@ -8,19 +8,19 @@ import (
 
 // StreamStatus is where one stream stands: its last run, its last certificate and what is in quarantine.
 type StreamStatus struct {
-	Account     string     `ch:"account" json:"account"`
-	Provider    string     `ch:"provider" json:"provider"`
-	Resource    string     `ch:"resource" json:"resource"`
-	RunID       string     `ch:"run_id" json:"run_id"`
-	Outcome     string     `ch:"outcome" json:"outcome"`
-	Error       string     `ch:"error" json:"error,omitempty"`
-	StartedAt   time.Time  `ch:"started_at" json:"started_at"`
-	RecordedAt  time.Time  `ch:"recorded_at" json:"recorded_at"`
-	Pages       uint64     `ch:"pages" json:"pages"`
-	Requests    uint64     `ch:"requests" json:"requests"`
-	Records     uint64     `ch:"records" json:"records"`
-	Versions    uint64     `ch:"versions" json:"versions"`
-	LimitWaitMS uint64     `ch:"limit_wait_ms" json:"limit_wait_ms"`
+	Account     string     `ch:"account" json:"account"`                    // name of the account
+	Provider    string     `ch:"provider" json:"provider"`                  // name of the definition
+	Resource    string     `ch:"resource" json:"resource"`                  // what is listed
+	RunID       string     `ch:"run_id" json:"run_id"`                      // of the last run
+	Outcome     string     `ch:"outcome" json:"outcome"`                    // of the last run, one of checkpoints.Outcome
+	Error       string     `ch:"error" json:"error,omitempty"`              // of the last run; empty without one
+	StartedAt   time.Time  `ch:"started_at" json:"started_at"`              // of the last run, UTC
+	RecordedAt  time.Time  `ch:"recorded_at" json:"recorded_at"`            // of its last word, UTC
+	Pages       uint64     `ch:"pages" json:"pages"`                        // answers that the last run read
+	Requests    uint64     `ch:"requests" json:"requests"`                  // attempts that it sent
+	Records     uint64     `ch:"records" json:"records"`                    // records in those answers
+	Versions    uint64     `ch:"versions" json:"versions"`                  // record versions that it wrote
+	LimitWaitMS uint64     `ch:"limit_wait_ms" json:"limit_wait_ms"`        // its wait for the partner's limit, milliseconds
 	Level       string     `ch:"level" json:"level"`                        // of the last certificate; empty: none yet
 	ProvenAt    *time.Time `ch:"proven_at" json:"proven_at,omitempty"`      // of the last certificate that holds; nil: never
 	Total       *uint64    `ch:"total" json:"total,omitempty"`              // the partner's count in the last certificate

@@ -29,10 +29,10 @@ type Target struct {
 	Protocol   clickhouse.Protocol // of the server: Native or HTTP
 	Addresses  []string            // host:port of each node, tried in this order
 	Username   string              // empty is the server's user "default"
-	Password   schema.Secret
-	Secure     bool   // TLS
-	SkipVerify bool   // TLS without a check of the server's certificate
-	ServerName string // name in the server's certificate where it is not the host's; empty is the host's
+	Password   schema.Secret       // of Username; may be empty
+	Secure     bool                // TLS
+	SkipVerify bool                // TLS without a check of the server's certificate
+	ServerName string              // name in the server's certificate where it is not the host's; empty is the host's
 }
 
 // Embedded reports whether the target is the engine inside the process.
