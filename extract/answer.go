@@ -155,6 +155,8 @@ func (m Meaning) refusal() *refusal {
 		return &refusal{class: schema.ClassCredentials}
 	case MeansConfiguration:
 		return &refusal{class: schema.ClassConfiguration}
+	case MeansLimit:
+		return &refusal{class: schema.ClassTransient, exhausted: schema.ClassUnavailable, limited: true}
 	}
 	return &refusal{class: schema.ClassStream}
 }

@@ -169,14 +169,7 @@ func (c *Client) backOff(ctx context.Context, refused *refusal, attempts int) er
 		return nil
 	}
 	c.log.Warn("request failed, trying again", "wait", wait.Round(time.Millisecond), "attempt", attempts, "reason", refused.Error())
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return &schema.Error{Class: schema.ClassCancelled, Err: context.Cause(ctx)}
-	}
+	return sleep(ctx, wait)
 }
 
 // longestWindow is the pause after a refusal without a stated wait. Hours are too long to wait blindly: a run

@@ -116,6 +116,7 @@ type Listing struct {
 	// How one record is asked for.
 	Detail Detail `yaml:"detail"`
 
+	times   *Times // of the definition
 	parts   []Part // Parts, or Slices, or the list alone: at least one
 	mapping *mapping
 }

@@ -2,6 +2,7 @@ package extract
 
 import (
 	"cmp"
+	"maps"
 	"path"
 	"regexp"
 	"slices"
@@ -41,7 +42,9 @@ func (c *definitionCheck) definition(d *Definition) {
 		} else if listing == nil {
 			c.report(place, "is empty")
 		} else {
+			listing.times = &d.Times
 			c.listing(place, resource, listing)
+			c.split(place, d, listing)
 		}
 	}
 }
@@ -155,6 +158,11 @@ func (c *definitionCheck) listing(place []string, resource schema.Resource, l *L
 			}
 		}
 	}
+	for _, value := range l.Split.Take {
+		if slices.Contains(l.Split.Leave, value) {
+			c.report(at("split", "leave"), "%q is taken and left", value)
+		}
+	}
 	if (l.Split.Path == "") != (len(l.Split.Take) == 0) || (l.Split.Path == "" && len(l.Split.Leave) > 0) {
 		c.report(at("split"), "path and take go together")
 	}
@@ -162,6 +170,18 @@ func (c *definitionCheck) listing(place []string, resource schema.Resource, l *L
 	c.detail(at, l)
 	c.fields(at, resource, l)
 	l.mapping = newMapping(resource, l)
+}
+
+// split reports records that this resource leaves and no other takes: nobody would ever store them.
+func (c *definitionCheck) split(place []string, d *Definition, l *Listing) {
+	for _, value := range l.Split.Leave {
+		taken := slices.ContainsFunc(slices.Collect(maps.Values(d.Resources)), func(other *Listing) bool {
+			return other != nil && other.Path == l.Path && slices.Contains(other.Split.Take, value)
+		})
+		if !taken {
+			c.report(append(slices.Clone(place), "split", "leave"), "%q is taken by no other resource of %s: its records would be lost", value, l.Path)
+		}
+	}
 }
 
 // lists checks what is read for the resource, and fills in the parts.

@@ -39,22 +39,34 @@ func LoadCatalog(folders ...fs.FS) (Catalog, error) {
 // ParseDefinition decodes a definition and checks it whole. It may extend one of the folders' definitions. An error
 // names the file and has one line for each mistake with its line and column; its class is ClassConfiguration.
 func ParseDefinition(file string, data []byte, folders ...fs.FS) (*Definition, error) {
-	library, _ := loadLibrary(folders)
+	library, problems := loadLibrary(folders)
 	read, err := readSource(file, data)
 	if err != nil {
 		return nil, err
 	}
-	return library.parse(read, len(library[scalarAt(read.tree, "name")]))
+	below := library[scalarAt(read.tree, "name")]
+	// A file that lies in one of the folders itself extends those before it, and not itself.
+	rank := slices.IndexFunc(below, func(s source) bool { return bytes.Equal(s.data, data) })
+	if rank < 0 {
+		rank = len(below)
+	}
+	definition, err := library.parse(read, rank)
+	if err != nil && len(problems) > 0 {
+		err = errors.Join(append([]error{err}, problems...)...) // what it extends may be missing because of these
+	}
+	return definition, err
 }
 
 // Effective returns a definition of the folders as YAML with everything that it extends filled in, comments included.
 func Effective(name string, folders ...fs.FS) ([]byte, error) {
-	library, _ := loadLibrary(folders)
+	library, problems := loadLibrary(folders)
 	sources := library[name]
 	if len(sources) == 0 {
 		return nil, &schema.Error{
 			Class: schema.ClassConfiguration,
-			Err:   fmt.Errorf("there is no definition %q: want one of %s", name, strings.Join(slices.Sorted(maps.Keys(library)), ", ")),
+			Err: errors.Join(append([]error{
+				fmt.Errorf("there is no definition %q: want one of %s", name, strings.Join(slices.Sorted(maps.Keys(library)), ", ")),
+			}, problems...)...),
 		}
 	}
 	_, tree, err := library.explain(sources[len(sources)-1], len(sources)-1)
@@ -138,7 +150,28 @@ func readSource(file string, data []byte) (source, error) {
 	if len(document.Content) != 1 || document.Content[0].Kind != yaml.MappingNode {
 		return fail("is no mapping of keys to values")
 	}
+	if twice := doubledKey(document.Content[0]); twice != nil {
+		return source{}, definitionError(file, []problem{{line: twice.Line, column: twice.Column, text: twice.Value + ": is stated twice"}})
+	}
 	return source{file, data, document.Content[0]}, nil
+}
+
+// doubledKey returns a key that a mapping states twice, nil if none does. It is looked for in each file, because of two
+// only one would be left in what extends it.
+func doubledKey(node *yaml.Node) *yaml.Node {
+	seen := map[string]bool{}
+	for i, inner := range node.Content {
+		if node.Kind == yaml.MappingNode && i%2 == 0 {
+			if seen[inner.Value] {
+				return inner
+			}
+			seen[inner.Value] = true
+		}
+		if twice := doubledKey(inner); twice != nil {
+			return twice
+		}
+	}
+	return nil
 }
 
 func scalarAt(tree *yaml.Node, key string) string {
@@ -233,7 +266,7 @@ func overlay(base, over *yaml.Node, origins map[*yaml.Node]string) *yaml.Node {
 		}
 	}
 	for i := 0; i+1 < len(over.Content); i += 2 {
-		if child(base, over.Content[i].Value) == nil {
+		if child(base, over.Content[i].Value) == nil && over.Content[i+1].Tag != "!!null" {
 			merged.Content = append(merged.Content, over.Content[i], over.Content[i+1])
 		}
 	}

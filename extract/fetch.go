@@ -126,9 +126,18 @@ func (c *Client) page(resource schema.Resource, at cursor, asked answer, now tim
 	if opened.total != nil && at.Items > 2*(*opened.total)+itemsSpared {
 		return Page{}, fmt.Errorf("the list does not end: %d records were read, the partner counts %d", at.Items, *opened.total)
 	}
+	if opened.next != "" && (opened.next == at.Next || opened.next == at.Mark) {
+		return Page{}, fmt.Errorf("page %d leads back to a page before it: the list goes round in a circle", at.Page)
+	}
+	if at.Empty >= emptyPagesMax {
+		return Page{}, fmt.Errorf("%d pages in a row held no record: the list does not end", at.Empty)
+	}
 	listing.advance(&page, at, opened, digest, now)
 	return page, nil
 }
+
+// emptyPagesMax is how many pages without records in a row are followed.
+const emptyPagesMax = 100
 
 // itemsSpared is how many records more than twice the partner's count a walk may return before it is called endless.
 const itemsSpared = 10_000
@@ -170,7 +179,13 @@ func (c *Client) below(link, path string) (string, error) {
 // as it counts in the same answer, or with an empty page: a short page alone ends nothing, because partners cut
 // pages as they like.
 func (l *Listing) advance(page *Page, at cursor, o opened, digest string, now time.Time) {
-	next := cursor{Part: at.Part, Span: at.Span, Page: at.Page + 1, Items: at.Items + uint64(page.Items), Next: o.next, Last: digest}
+	next := cursor{Part: at.Part, Span: at.Span, Page: at.Page + 1, Items: at.Items + uint64(page.Items), Next: o.next, Last: digest, Mark: at.Mark}
+	if page.Items == 0 {
+		next.Empty = at.Empty + 1
+	}
+	if at.Page&(at.Page-1) == 0 {
+		next.Mark = o.next // at the pages 1, 2, 4, 8 …: a circle of any length is found on its second round at the latest
+	}
 	ends := l.Paging.Style == StyleNone
 	switch l.Paging.Stop {
 	case StopTotal:

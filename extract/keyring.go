@@ -44,8 +44,8 @@ func (k *Keyring) hold(host string, account Account) (*heldKey, error) {
 	defer k.mu.Unlock()
 	name := keyName(host, account.Credentials["api_key"].Reveal())
 	if held := k.keys[name]; held != nil {
-		if !slices.Equal(held.windows, account.Windows) {
-			return nil, fmt.Errorf("it has the key of account %s, and other rate limits", held.account)
+		if !slices.Equal(held.windows, account.Windows) || held.nonces.kind != account.Definition.Signing.Nonce {
+			return nil, fmt.Errorf("it has the key of account %s, and other rate limits or nonces", held.account)
 		}
 		return held, nil
 	}

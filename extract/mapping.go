@@ -82,13 +82,19 @@ type reader struct {
 	uses    []map[int]int // per mapped column: path -> records that used it
 	found   []jsontext.Value
 	scratch []byte
-	lastID  string // identifier of the last record that was read
-	left    bool   // the last record is of another resource
+	secrets []string // of the account: no record may repeat one
+	lastID  string   // identifier of the last record that was read
+	left    bool     // the last record is of another resource
 }
 
 func newReader(account Account, resource schema.Resource, slice string, at time.Time) *reader {
 	m := account.Definition.Resources[resource].mapping
 	r := &reader{account: account.Name, at: at.UTC(), slice: slice, def: account.Definition, mapping: m}
+	for _, name := range []string{"api_key", "api_secret"} {
+		if secret := account.Credentials[name].Reveal(); len(secret) >= secretLengthMin {
+			r.secrets = append(r.secrets, secret)
+		}
+	}
 	r.uses = make([]map[int]int, len(m.columns))
 	for i := range r.uses {
 		r.uses[i] = map[int]int{}
@@ -136,6 +142,10 @@ func (r *reader) read(i item) (schema.Row, *schema.Rejected) {
 	record.Account, record.Provider = r.account, r.def.Name
 	record.FirstSeenAt, record.ListedUnder = r.at, r.slice
 	record.Payload = i.payload()
+	if r.repeatsSecret(record) {
+		record.PayloadHash = r.hash(record.Payload)
+		return nil, r.reject(record, "the record repeats a credential of ours, which was taken out of it")
+	}
 	record.PayloadHash = r.hash(record.Payload)
 	problems := r.fill(row, i)
 	r.lastID = record.ID
@@ -152,6 +162,24 @@ func (r *reader) read(i item) (schema.Row, *schema.Rejected) {
 		return nil, r.reject(record, strings.Join(problems, "; "))
 	}
 	return row, nil
+}
+
+// secretLengthMin is the least length of a credential that is looked for in records: a shorter one is found in
+// anything.
+const secretLengthMin = 8
+
+// repeatsSecret reports whether the payload holds one of our credentials, and takes it out: quarantine keeps what a
+// partner sent, but no secret.
+func (r *reader) repeatsSecret(record *schema.Record) bool {
+	payload := string(record.Payload)
+	for _, secret := range r.secrets {
+		payload = strings.ReplaceAll(payload, secret, schema.Secret{}.String())
+	}
+	if payload == string(record.Payload) {
+		return false
+	}
+	record.Payload = []byte(payload)
+	return true
 }
 
 func (r *reader) reject(record *schema.Record, reason string) *schema.Rejected {

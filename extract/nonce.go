@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"tieout/schema"
 )
 
 // nonces draws the nonces of one key.
@@ -52,6 +54,16 @@ func (n *nonces) rising(ctx context.Context, now time.Time) (string, error) {
 			return "", fmt.Errorf("the stored nonce %q of the key is no number", state)
 		}
 	}
+	if !n.loaded {
+		// Nonces up to here may have been used by a process before. Its reservation runs out in a moment: to wait for
+		// it keeps the nonces at the clock, however often short runs follow one another.
+		if ahead := time.UnixMilli(n.last).Sub(now); ahead > 0 && ahead <= nonceReserve {
+			if err := sleep(ctx, ahead); err != nil {
+				return "", err
+			}
+			now = now.Add(ahead)
+		}
+	}
 	n.loaded = true
 	drawn := max(now.UnixMilli(), n.last+1)
 	if drawn > n.reserved && n.store != nil {
@@ -63,6 +75,18 @@ func (n *nonces) rising(ctx context.Context, now time.Time) (string, error) {
 	}
 	n.last = drawn
 	return strconv.FormatInt(drawn, 10), nil
+}
+
+// sleep waits, or returns why it was told to stop.
+func sleep(ctx context.Context, wait time.Duration) error {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return &schema.Error{Class: schema.ClassCancelled, Err: context.Cause(ctx)}
+	}
 }
 
 // keyName names a key at a partner by a digest, the same for every account that uses it.

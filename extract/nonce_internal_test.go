@@ -104,6 +104,10 @@ func TestNonceConcurrently(t *testing.T) {
 // TestNonceOverRestarts kills the process at any moment, also between a reservation and its use, and with a clock
 // that stepped back meanwhile: whatever was drawn before is below what is drawn after.
 func TestNonceOverRestarts(t *testing.T) {
+	synctest.Test(t, nonceOverRestarts)
+}
+
+func nonceOverRestarts(t *testing.T) {
 	store := &keyStore{}
 	highest, clock := int64(0), instant
 	for life := range 50 {

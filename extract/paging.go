@@ -26,6 +26,8 @@ type cursor struct {
 	Items uint64 `json:"items,omitempty"` // records in the pages before
 	Next  string `json:"next,omitempty"`  // token, identifier or address that the page before gave
 	Last  string `json:"last,omitempty"`  // digest of the items of the page before
+	Mark  string `json:"mark,omitempty"`  // token of a page further back: who comes upon it again goes round in a circle
+	Empty int    `json:"empty,omitempty"` // pages without records in a row
 }
 
 func parsePosition(position Position) (cursor, error) {
@@ -115,9 +117,9 @@ func (l *Listing) request(at cursor, now time.Time) request {
 	parameters := l.parameters(part.Query)
 	if l.Spans.From != "" {
 		from, to := l.span(at, now)
-		parameters[l.Spans.From] = writeTime(l.Spans.Format, from.Add(-time.Duration(l.Spans.Overlap)))
+		parameters[l.Spans.From] = l.times.write(l.Spans.Format, from.Add(-time.Duration(l.Spans.Overlap)))
 		if l.Spans.To != "" {
-			parameters[l.Spans.To] = writeTime(l.Spans.Format, to)
+			parameters[l.Spans.To] = l.times.write(l.Spans.Format, to)
 		}
 	}
 	p := l.Paging
@@ -271,8 +273,12 @@ func (l *Listing) open(body []byte, header http.Header) (opened, error) {
 	if o.items, err = l.records(records); err != nil {
 		return o, err
 	}
-	if more := value(l.Paging.More); more != nil {
-		o.more = text(more) == "true"
+	if l.Paging.More != "" {
+		more := value(l.Paging.More)
+		if more == nil || (more.Kind() != 't' && more.Kind() != 'f') {
+			return o, fmt.Errorf("the answer has no truth value at %s, which says whether there is more", l.Paging.More)
+		}
+		o.more = more.Kind() == 't'
 	}
 	if next := value(l.Paging.Next); next != nil {
 		o.next = text(next)

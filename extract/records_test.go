@@ -122,7 +122,9 @@ func TestFieldConversions(t *testing.T) {
 
 // TestSplit takes the records of a resource out of a shared list. What no resource would take is not lost.
 func TestSplit(t *testing.T) {
-	definition := dialect(t, "path: /d\npaging: {style: page, parameter: p, size: s, rows: 9, total: n}\nitems: d\nsplit: {path: kind.name, take: [Deposit, '1'], leave: [Withdraw]}")
+	definition := parsed(t, dialectText("path: /d\npaging: {style: page, parameter: p, size: s, rows: 9, total: n}\nitems: d\nsplit: {path: kind.name, take: [Deposit, '1'], leave: [Withdraw]}")+
+		"  payments: {path: /d, paging: {style: none}, items: d, split: {path: kind.name, take: [Withdraw], leave: [Deposit, '1']}, "+
+		"fields: {payment_id: id, currency: currency, amount: amount, created_at: at}}\n")
 	const body = `{"n":6,"d":[{"id":"1","amount":1,"kind":{"name":"Deposit"}},{"id":"2","amount":1,"kind":{"name":1}},{"id":"3","amount":"x","kind":{"name":"Withdraw"}},
 		{"id":"4","amount":1,"kind":{"name":"deposit"}},{"id":"5","amount":1},{"id":"6","amount":1,"kind":"Deposit"}]}`
 	page := fetchOnce(t, definition, body)

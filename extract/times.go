@@ -56,8 +56,8 @@ func excerpt(text string) string {
 	return string(runes[:excerptMax]) + "…"
 }
 
-// writeTime writes an instant for a partner, in UTC.
-func writeTime(format string, at time.Time) string {
+// write writes an instant for a partner: in UTC, or in the definition's zone where the form carries none.
+func (t *Times) write(format string, at time.Time) string {
 	switch at = at.UTC(); format {
 	case "rfc3339":
 		return at.Format(time.RFC3339)
@@ -66,5 +66,5 @@ func writeTime(format string, at time.Time) string {
 	case "unix_milliseconds":
 		return strconv.FormatInt(at.UnixMilli(), 10)
 	}
-	return at.Format(format)
+	return at.In(t.zone).Format(format)
 }

@@ -110,6 +110,11 @@ func (a *app) configure(needs configNeeds) (Config, error) {
 	if err != nil {
 		return config, err
 	}
+	if config.ProvidersDir != "" {
+		if info, err := os.Stat(config.ProvidersDir); err != nil || !info.IsDir() {
+			return config, &schema.Error{Class: schema.ClassConfiguration, Err: errors.New(variableProvidersDir + ": names no folder that can be read")}
+		}
+	}
 	a.log = newLogger(a.messages, config.LogLevel, config.LogFormat, a.terminal)
 	return config, nil
 }

@@ -29,8 +29,9 @@ partner's clock is from this machine's, and which of the partner's fields feed w
 			}
 			d := &doctor{app: a}
 			d.say(nil, "configuration: %d accounts, time zone %s", len(config.Accounts), config.Timezone)
-			d.clickhouse(cmd.Context(), config)
-			clients, err := a.clients(config, extract.NewTransport(), extract.NewKeyring(nil))
+			keys, done := d.clickhouse(cmd.Context(), config)
+			defer done()
+			clients, err := a.clients(config, extract.NewTransport(), extract.NewKeyring(keys))
 			if err != nil {
 				return err
 			}
@@ -70,17 +71,18 @@ func (d *doctor) warn(format string, args ...any) {
 	fmt.Fprintf(d.stdout, "look  "+format+"\n", args...)
 }
 
-func (d *doctor) clickhouse(ctx context.Context, config Config) {
+// clickhouse looks at ClickHouse and returns where the state of keys is kept, nil if it is nowhere, and what closes it.
+func (d *doctor) clickhouse(ctx context.Context, config Config) (extract.KeyStore, func()) {
 	w, err := d.open(ctx, config, false)
 	if err != nil {
 		d.say(err, "ClickHouse")
-		return
+		return nil, func() {}
 	}
-	defer d.closing(w)
+	done := func() { d.closing(w) }
 	server, err := w.ServerVersion()
 	if err != nil {
 		d.say(err, "ClickHouse at %s", w.target)
-		return
+		return nil, done
 	}
 	d.say(nil, "ClickHouse %s at %s", server.Version, w.target)
 	pending, err := schema.Pending(ctx, w, w.target.Database)
@@ -91,7 +93,9 @@ func (d *doctor) clickhouse(ctx context.Context, config Config) {
 		d.warn("schema: %d steps are pending; tieout sync and tieout migrate apply them", len(pending))
 	default:
 		d.say(nil, "schema: up to date")
+		return w.ledger(), done
 	}
+	return nil, done
 }
 
 // clockSkewLooks is how far the clocks may be apart before a person should know; signatures die after a minute.

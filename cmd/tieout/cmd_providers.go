@@ -119,7 +119,8 @@ func (a *app) providersCheckCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "check FILE",
 		Short: "Check a definition, and with --account one live page of each list",
-		Long: `Check a definition: every mistake is reported with its line.
+		Long: `Check a definition: mistakes are reported with line and column, first what is no part of the language, then
+what does not fit together.
 
 With --account one page of each of its lists is asked for with that account's credentials: it shows which fields were
 found, which were not, and what would be rejected. Nothing is stored.`,
@@ -130,21 +131,21 @@ found, which were not, and what would be rejected. Nothing is stored.`,
 			if account != "" {
 				needs = needAccounts
 			}
-			data, err := os.ReadFile(args[0])
+			data, err := readDefinition(args[0])
 			if err != nil {
 				return usageError{cmd.CommandPath(), err}
 			}
-			definition, err := a.parseDefinition(args[0], data)
+			config, err := a.configure(needs)
+			if err != nil {
+				return err
+			}
+			definition, err := extract.ParseDefinition(filepath.Base(args[0]), data, a.folders(config)...)
 			if err != nil {
 				return err
 			}
 			fmt.Fprintf(a.stdout, "ok    %s: %s, a definition of %s\n", args[0], definition.Name, definition.Title)
 			if needs == needNothing {
 				return nil
-			}
-			config, err := a.configure(needs)
-			if err != nil {
-				return err
 			}
 			return a.tryDefinition(cmd.Context(), config, definition, account)
 		},
@@ -153,15 +154,19 @@ found, which were not, and what would be rejected. Nothing is stored.`,
 	return command
 }
 
-// parseDefinition checks a file against the definitions that it may extend.
-func (a *app) parseDefinition(file string, data []byte) (*extract.Definition, error) {
-	folders := []fs.FS{providers.Files}
-	for _, setting := range a.environ {
-		if dir, ok := strings.CutPrefix(setting, "TIEOUT_PROVIDERS_DIR="); ok && dir != "" {
-			folders = append(folders, os.DirFS(dir))
-		}
+// definitionBytesMax bounds the file of a definition.
+const definitionBytesMax = 1 << 20
+
+// readDefinition reads a file that may be a definition.
+func readDefinition(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular() || info.Size() > definitionBytesMax:
+		return nil, fmt.Errorf("%s is no file of at most %d KiB", path, definitionBytesMax>>10)
 	}
-	return extract.ParseDefinition(filepath.Base(file), data, folders...)
+	return os.ReadFile(path)
 }
 
 // tryDefinition asks for one page of each list of a definition.
@@ -169,6 +174,18 @@ func (a *app) tryDefinition(ctx context.Context, config Config, definition *extr
 	for i, account := range config.Accounts {
 		if account.Name != name {
 			continue
+		}
+		// The file may name another host: the credentials of one partner must not be sent to another.
+		if account.Provider != definition.Name {
+			return &schema.Error{
+				Class: schema.ClassConfiguration,
+				Err:   fmt.Errorf("account %s uses the definition %s, and the file is %s", name, account.Provider, definition.Name),
+			}
+		}
+		if account.BaseURL == "" {
+			if err := checkBaseURL(definition.BaseURL); err != nil {
+				return &schema.Error{Class: schema.ClassConfiguration, Op: "base_url of the definition", Err: err}
+			}
 		}
 		config.Accounts = config.Accounts[i : i+1]
 		config.Accounts[0].Resources = nil

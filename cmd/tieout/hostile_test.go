@@ -112,6 +112,20 @@ func (h hostile) judge(t *testing.T, w *workplace, f finished) {
 	}
 }
 
+// TestEchoedSecret answers with records that repeat our credentials: they go to quarantine without them.
+func TestEchoedSecret(t *testing.T) {
+	w := newWorkplace(t, sandbox.Options{Records: -1}, "")
+	known := w.sandbox.Accounts()[0]
+	w.sandbox.Inject(1000, sandbox.OnPath("/payment/list"), sandbox.Answer(http.StatusOK, nil,
+		listOf(payment("a", "deductAmount", `"`+known.Secret+`"`), payment("b", "status", `"`+known.Key+`"`))))
+	hostile{rejected: 2, says: "repeats a credential"}.judge(t, w, w.must(exitPartial, "sync", "--resource", "payments"))
+	for _, row := range w.rows("SELECT payload, reason FROM rejected_records FINAL") {
+		if strings.Contains(row, known.Secret) || strings.Contains(row, known.Key) || !strings.Contains(row, "[redacted]") {
+			t.Errorf("quarantine holds %s", row)
+		}
+	}
+}
+
 // TestRepeatingPageEnds gives the same page for ever, with a total that never comes: the stream ends in a clear error.
 func TestRepeatingPageEnds(t *testing.T) {
 	w := newWorkplace(t, sandbox.Options{Records: -1}, "")

@@ -71,6 +71,11 @@ func (a *app) clients(config Config, transport http.RoundTripper, keys *extract.
 	clients := make([]client, 0, len(config.Accounts))
 	for _, account := range config.Accounts {
 		definition := a.catalog[account.Provider]
+		if account.BaseURL == "" {
+			if err := checkBaseURL(definition.BaseURL); err != nil {
+				return nil, &schema.Error{Class: schema.ClassConfiguration, Op: "base_url of the definition " + definition.Name, Err: err}
+			}
+		}
 		extracted := extract.Account{
 			Name: account.Name, Definition: definition, BaseURL: account.BaseURL,
 			Credentials: account.Credentials, Windows: account.RateLimits, Keyring: keys,
