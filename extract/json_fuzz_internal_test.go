@@ -19,13 +19,13 @@ import (
 var fuzzPaths = []string{"a", "a.b", "a.b.c", "b", "data.list", "data.total", "status", "é", "a.é", "0", "0.a", "data.list.1", "data.list.0.id", "b.10"}
 
 // halfSurrogate finds escapes on which encoding/json is more lenient than we are.
-var halfSurrogate = regexp.MustCompile(`\\u[dD][89abAB]`)
+var halfSurrogate = regexp.MustCompile(`\\u[dD][89a-fA-F]`)
 
 // FuzzFinder compares gate, finder, elements and canonical form with the plain way: encoding/json into maps.
 func FuzzFinder(f *testing.F) {
 	for _, document := range []string{
 		`{"a":{"b":{"c":1}},"b":[1,2],"status":"OK"}`, `{"data":{"list":[{"id":1},null],"total":"7"}}`, `{"a":1,"\u0061":2}`,
-		`[{"a":1}]`, `{"a":{"b":null}}`, ` { "a" : { "b" : "x" } } `, `{"é":1,"a":{"\u00e9":2}}`, `{}{}`, `{"a":`, "\"\xff\"", nested(33, "{}"), nested(32, ""),
+		`[{"a":1}]`, `{"a":{"b":null}}`, ` { "a" : { "b" : "x" } } `, `{"é":1,"a":{"\u00e9":2}}`, `{}{}`, `{"a":`, "\"\xff\"", nested(33, "{}"), nested(32, ""), `"\udC000"`,
 	} {
 		f.Add([]byte(document))
 	}
