@@ -82,6 +82,7 @@ type reader struct {
 	uses    []map[int]int // per mapped column: path -> records that used it
 	found   []jsontext.Value
 	scratch []byte
+	check   recordCheck
 	secrets []string // of the account: no record may repeat one
 	lastID  string   // identifier of the last record that was read
 	left    bool     // the last record is of another resource
@@ -220,7 +221,7 @@ func (r *reader) fill(row schema.Row, i item) []string {
 	if i.value.Kind() != '{' {
 		return []string{"the record is no JSON object"}
 	}
-	err := checkRecord(i.value)
+	err := r.check.record(i.value)
 	if err == nil {
 		r.found, err = r.mapping.finder.find(i.value, r.found)
 	}
