@@ -19,7 +19,8 @@ type refusal struct {
 	exhausted schema.Class // class after the last attempt, where class is transient
 	limited   bool         // the partner's rate limit, so the whole key pauses
 	wait      time.Duration
-	cause     error // what the partner said, without secrets
+	cause     error  // what the partner said, without secrets
+	hint      string // what a person can do about it; may be empty
 }
 
 // Error implements error.

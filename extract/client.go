@@ -23,7 +23,6 @@ import (
 // What one request may cost.
 const (
 	requestTimeout = 60 * time.Second // from the first byte sent to the last byte read
-	bodyMax        = 32 << 20         // bytes of an answer after decompression
 	attemptsMax    = 5                // of one request, the first included
 	backoffBase    = time.Second      // the second attempt follows within this time, the next within twice of it
 	backoffMax     = time.Minute
@@ -151,6 +150,9 @@ func (c *Client) ask(ctx context.Context, r request) (answer, error) {
 
 func (c *Client) final(class schema.Class, err error) error {
 	failure := &schema.Error{Class: class, Op: "account " + c.account.Name + " at " + c.account.Definition.Title, Err: err}
+	if refused, ok := errors.AsType[*refusal](err); ok {
+		failure.Hint = refused.hint
+	}
 	if class == schema.ClassCredentials {
 		failure.Hint = "check its key, secret and base URL, the partner's IP allow-list, and this machine's clock"
 	}
@@ -186,6 +188,8 @@ func (c *Client) longestWindow() time.Duration {
 // error is a *refusal, but for what the key's store says.
 func (c *Client) attempt(ctx context.Context, r request) (http.Header, []byte, time.Duration, error) {
 	begun := time.Now()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	signed, err := c.sign(ctx, r, begun)
 	if err != nil {
 		return nil, nil, 0, err
@@ -195,12 +199,9 @@ func (c *Client) attempt(ctx context.Context, r request) (http.Header, []byte, t
 		return nil, nil, 0, c.unreachable(err)
 	}
 	defer response.Body.Close()
-	body, err := io.ReadAll(http.MaxBytesReader(nil, response.Body, bodyMax))
-	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return nil, nil, 0, &refusal{class: schema.ClassStream, cause: fmt.Errorf("the answer is larger than %d MiB", tooLarge.Limit>>20)}
-	}
+	body, err := c.readBody(ctx, cancel, response)
 	if err != nil {
-		return nil, nil, 0, c.unreachable(err)
+		return nil, nil, 0, err
 	}
 	c.limiter.rest(budgetRest(response.Header, time.Now(), c.longestWindow()))
 	skew, _ := clockSkew(response, begun)
@@ -242,6 +243,9 @@ func (c *Client) sign(ctx context.Context, r request, now time.Time) (*http.Requ
 		Method: signed.Method, Host: signed.URL.Host, Path: signed.URL.EscapedPath(), Query: signed.URL.RawQuery,
 		Body: body, Timestamp: signing.stamp(now), Nonce: nonce, Credentials: c.account.Credentials,
 	})
+	if signed.Header.Get("Accept-Encoding") == "" {
+		signed.Header.Set("Accept-Encoding", "gzip")
+	}
 	return signed, nil
 }
 
@@ -249,6 +253,9 @@ func (c *Client) sign(ctx context.Context, r request, now time.Time) (*http.Requ
 func (c *Client) unreachable(err error) *refusal {
 	if wrapped, ok := errors.AsType[*url.Error](err); ok {
 		err = wrapped.Err
+	}
+	if blocked, ok := errors.AsType[*blockedAddress](err); ok {
+		return &refusal{class: schema.ClassConfiguration, cause: blocked, hint: blocked.hint()}
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = fmt.Errorf("no complete answer within %s", requestTimeout)

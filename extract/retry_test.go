@@ -167,7 +167,7 @@ func TestUnreachable(t *testing.T) {
 			response, err := answering(200, "")(r)
 			response.Body = io.NopCloser(io.MultiReader(strings.NewReader(`{"status":"SUCC`), stalledReader{r.Context()}))
 			return response, err
-		}, "no complete answer within 1m0s"},
+		}, "comes slower than 1024 bytes a second"},
 		"no answer": {func(r *http.Request) (*http.Response, error) {
 			<-r.Context().Done()
 			return nil, r.Context().Err()

@@ -84,7 +84,7 @@ func (a *app) demo(ctx context.Context, config Config, account Account, rateLimi
 	}
 	account.RateLimits = windows
 	config.Accounts = []Account{account}
-	clients, err := a.clients(config, extract.NewTransport(), extract.NewKeyring(nil))
+	clients, err := a.clients(config, a.transport(config), extract.NewKeyring(nil))
 	if err != nil {
 		return err
 	}

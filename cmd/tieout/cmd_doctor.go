@@ -31,7 +31,7 @@ partner's clock is from this machine's, and which of the partner's fields feed w
 			d.say(nil, "configuration: %d accounts, time zone %s", len(config.Accounts), config.Timezone)
 			keys, done := d.clickhouse(cmd.Context(), config)
 			defer done()
-			clients, err := a.clients(config, extract.NewTransport(), extract.NewKeyring(keys))
+			clients, err := a.clients(config, a.transport(config), extract.NewKeyring(keys))
 			if err != nil {
 				return err
 			}

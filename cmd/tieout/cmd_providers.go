@@ -190,7 +190,7 @@ func (a *app) tryDefinition(ctx context.Context, config Config, definition *extr
 		config.Accounts = config.Accounts[i : i+1]
 		config.Accounts[0].Resources = nil
 		a.catalog = extract.Catalog{account.Provider: definition}
-		clients, err := a.clients(config, extract.NewTransport(), extract.NewKeyring(nil))
+		clients, err := a.clients(config, a.transport(config), extract.NewKeyring(nil))
 		if err != nil {
 			return err
 		}

@@ -46,7 +46,7 @@ func (a *app) syncCommand() *cobra.Command {
 				return err
 			}
 			keys := &keyStore{}
-			clients, err := a.clients(config, extract.NewTransport(), extract.NewKeyring(keys))
+			clients, err := a.clients(config, a.transport(config), extract.NewKeyring(keys))
 			if err != nil {
 				return err
 			}

@@ -31,6 +31,7 @@ type Account struct {
 	Name        string                   // as written in TIEOUT_ACCOUNTS
 	Provider    string                   // name of the definition
 	BaseURL     string                   // empty: the definition's
+	Private     bool                     // the host may be in a private network
 	Credentials map[string]schema.Secret // by the definition's names: api_key, api_secret, email; only those given
 	RateLimits  []extract.Window         // empty: the definition's
 	Resources   []schema.Resource        // empty: all of the definition's

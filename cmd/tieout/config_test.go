@@ -85,6 +85,7 @@ func TestLoadConfigReadsEverything(t *testing.T) {
 		"TIEOUT_KUNA_API_KEY_FILE=/run/secrets/kuna_key",
 		"TIEOUT_KUNA_API_SECRET_FILE=/run/secrets/kuna_secret",
 		"TIEOUT_KUNA_EMAIL=finance@example.com",
+		"TIEOUT_KUNA_PRIVATE_NETWORK=true",
 		"TIEOUT_PROVIDERS_DIR=definitions",
 		"TIEOUT_SCHEDULE=15 4 * * *",
 		"TIEOUT_TIMEZONE=Europe/Berlin",
@@ -118,7 +119,7 @@ func TestLoadConfigReadsEverything(t *testing.T) {
 				Resources:  []schema.Resource{schema.Trades, schema.Deposits},
 			},
 			{
-				Name: "kuna", Provider: "kuna", BaseURL: "http://127.0.0.1:8080/kuna",
+				Name: "kuna", Provider: "kuna", BaseURL: "http://127.0.0.1:8080/kuna", Private: true,
 				Credentials: map[string]schema.Secret{
 					"api_key": schema.NewSecret("kuna key"), "api_secret": schema.NewSecret("kuna secret"),
 					"email": schema.NewSecret("finance@example.com"),
@@ -177,9 +178,10 @@ func TestLoadConfigNeeds(t *testing.T) {
 		}},
 		{
 			"what is malformed is reported without the need",
-			[]string{"TIEOUT_ACCOUNTS=kuna", "TIEOUT_KUNA_RATE_LIMITS=often", "TIEOUT_SCHEDULE=never"},
+			[]string{"TIEOUT_ACCOUNTS=kuna", "TIEOUT_KUNA_RATE_LIMITS=often", "TIEOUT_SCHEDULE=never", "TIEOUT_KUNA_PRIVATE_NETWORK=1"},
 			needNothing,
 			[]string{
+				"TIEOUT_KUNA_PRIVATE_NETWORK: must be true or false",
 				`TIEOUT_KUNA_RATE_LIMITS: rate limit 1 of the list: want a count of requests and a duration, like "100/1m"`,
 				"TIEOUT_SCHEDULE: is no cron expression of five fields: minute (0-59), hour (0-23), day of month (1-31), " +
 					"month (1-12), day of week (0-6, Sunday is 0)",

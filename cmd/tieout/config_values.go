@@ -64,6 +64,17 @@ func isLoopback(host string) bool {
 	return err == nil && address.IsLoopback()
 }
 
+// parseTruth reads true or false; nothing is false.
+func parseTruth(text string) (bool, error) {
+	switch text {
+	case "true":
+		return true, nil
+	case "false", "":
+		return false, nil
+	}
+	return false, errors.New("must be true or false")
+}
+
 // parseTimezone returns the zone of that IANA name.
 func parseTimezone(name string) (*time.Location, error) {
 	// "Local" would make the business day depend on the machine.

@@ -53,6 +53,11 @@ var variables = []variable{
 		accountPrefix + "BASE_URL", "the definition's",
 		"address of the partner's API: https, or http on this machine only",
 	},
+	{
+		accountPrefix + "PRIVATE_NETWORK", "false",
+		"true: the host of the base URL may resolve to an address of a private network, as behind a VPN or a gateway of yours; " +
+			"unless it does, such a connection is refused",
+	},
 	{accountPrefix + "API_KEY", "", "key, if the definition asks for one"},
 	{accountPrefix + "API_SECRET", "", "secret that requests are signed with, if the definition asks for one"},
 	{accountPrefix + "EMAIL", "", "e-mail address of the account, if the definition asks for one"},

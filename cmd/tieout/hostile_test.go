@@ -163,7 +163,7 @@ func TestGzipBombIsBounded(t *testing.T) {
 	}
 	w := newWorkplace(t, sandbox.Options{Records: -1}, "")
 	w.sandbox.Inject(1000, sandbox.OnPath("/payment/list"), sandbox.Answer(http.StatusOK, http.Header{"Content-Encoding": {"gzip"}}, packed.String()))
-	hostile{class: "stream", says: "larger than 32 MiB"}.judge(t, w, w.must(exitPartial, "sync", "--resource", "payments"))
+	hostile{class: "stream", says: "inflates to more than 200 times what was sent"}.judge(t, w, w.must(exitPartial, "sync", "--resource", "payments"))
 }
 
 // TestClockSkewIsNamed gives the partner a clock that is two minutes ahead: the refused signature is explained.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 
 	"tieout/checkpoints/tables"
@@ -91,6 +92,26 @@ func (a *app) clients(config Config, transport http.RoundTripper, keys *extract.
 		clients = append(clients, c)
 	}
 	return clients, nil
+}
+
+// transport connects to the partners of the accounts.
+func (a *app) transport(config Config) *http.Transport {
+	return extract.NewTransport(a.privateHosts(config)...)
+}
+
+// privateHosts returns the hosts that may be in a private network, because their accounts say so.
+func (a *app) privateHosts(config Config) []string {
+	var private []string
+	for _, account := range config.Accounts {
+		base := account.BaseURL
+		if definition := a.catalog[account.Provider]; base == "" && definition != nil {
+			base = definition.BaseURL
+		}
+		if address, err := url.Parse(base); account.Private && err == nil {
+			private = append(private, address.Hostname())
+		}
+	}
+	return private
 }
 
 // keyStore is the store of keys' states, opened after the clients that use it: what is wrong with an account is told
