@@ -21,6 +21,10 @@ type refusal struct {
 	wait      time.Duration
 	cause     error  // what the partner said, without secrets
 	hint      string // what a person can do about it; may be empty
+	request   string // how the partner calls the request; may be empty
+
+	quarantine bool   // a record that was looked up goes to quarantine
+	body       []byte // of the partner's answer, without secrets; only for the quarantine
 }
 
 // Error implements error.
@@ -39,13 +43,12 @@ const (
 // signatures for sixty seconds only.
 const clockSkewMax = 5 * time.Second
 
-// judge returns nil if the answer is what was asked for, else a *refusal. It is the one place that looks at
-// codes and words.
-func (c *Client) judge(response *http.Response, body []byte, sent time.Time) error {
+// judge returns nil if the answer is what was asked for. It is the one place that looks at codes and words.
+func (c *Client) judge(response *http.Response, got reply, sent time.Time) *refusal {
 	answers := &c.account.Definition.Answers
-	parsed := answers.parse(body)
+	parsed := answers.parse(got.body)
 	if strings.HasPrefix(response.Header.Get("Content-Type"), "text/plain") && parsed.err != nil {
-		parsed.message = strings.TrimSpace(string(body))
+		parsed.message = strings.TrimSpace(string(got.body))
 	}
 	code := response.StatusCode
 	if code >= 200 && code < 300 {
@@ -60,12 +63,15 @@ func (c *Client) judge(response *http.Response, body []byte, sent time.Time) err
 	said := strconv.Itoa(code)
 	// Credentials are taken out first: what is cut or quoted cannot be recognised any more.
 	if parsed.word != "" {
-		said += " " + excerpt(printable(c.redact(parsed.word)))
+		said += " " + excerpt(printable(c.redact(parsed.word, got.signature)))
 	}
 	if parsed.message != "" {
-		said += fmt.Sprintf(" %q", excerpt(printable(c.redact(parsed.message))))
+		said += fmt.Sprintf(" %q", excerpt(printable(c.redact(parsed.message, got.signature))))
 	}
 	refused.cause = fmt.Errorf("the partner answered %s", said)
+	if refused.quarantine {
+		refused.body = []byte(c.redact(string(got.body), got.signature))
+	}
 	if refused.class == schema.ClassCredentials {
 		refused.cause = fmt.Errorf("%w%s", refused.cause, skewNote(response, sent))
 	}
@@ -144,6 +150,8 @@ func (c *Client) meaning(response *http.Response, parsed parsedAnswer) *refusal 
 		return &refusal{class: schema.ClassTransient, exhausted: schema.ClassUnavailable}
 	case code >= 500, code == http.StatusRequestTimeout:
 		return &refusal{class: schema.ClassTransient, exhausted: schema.ClassStream}
+	case code == http.StatusBadRequest, code == http.StatusUnprocessableEntity:
+		return MeansQuarantine.refusal()
 	}
 	return &refusal{class: schema.ClassStream}
 }
@@ -156,6 +164,8 @@ func (m Meaning) refusal() *refusal {
 		return &refusal{class: schema.ClassCredentials}
 	case MeansConfiguration:
 		return &refusal{class: schema.ClassConfiguration}
+	case MeansQuarantine:
+		return &refusal{class: schema.ClassStream, quarantine: true, hint: "no page is skipped: the list is read on from here once the partner answers"}
 	case MeansLimit:
 		return &refusal{class: schema.ClassTransient, exhausted: schema.ClassUnavailable, limited: true}
 	}
@@ -219,14 +229,4 @@ func clockSkew(response *http.Response, sent time.Time) (skew time.Duration, ok 
 		return 0, false
 	}
 	return date.Sub(sent).Round(time.Second), true
-}
-
-// printable replaces what could move a terminal's cursor or break a line of a log.
-func printable(foreign string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, foreign)
 }

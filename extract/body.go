@@ -29,9 +29,8 @@ const bodyBytesMin = 4 << 10
 
 var errSlow = fmt.Errorf("the body of its answer comes slower than %d bytes a second", paceBytes)
 
-// readBody reads the body of an answer to its end. Cancel ends the request, which wakes a read that waits. Every error
-// is a *refusal.
-func (c *Client) readBody(ctx context.Context, cancel context.CancelCauseFunc, response *http.Response) ([]byte, error) {
+// readBody reads the body of an answer to its end. Cancel ends the request, which wakes a read that waits.
+func (c *Client) readBody(ctx context.Context, cancel context.CancelCauseFunc, response *http.Response, signature schema.Secret) ([]byte, *refusal) {
 	sent := &countedBody{from: response.Body}
 	defer sent.watch(cancel)()
 	body, err := sent.inflated(response.Header.Get("Content-Encoding"))
@@ -44,9 +43,9 @@ func (c *Client) readBody(ctx context.Context, cancel context.CancelCauseFunc, r
 	case sent.err == nil: // what was sent arrived, and cannot be inflated
 		return nil, &refusal{class: schema.ClassTransient, exhausted: schema.ClassStream, cause: errors.New("the answer's compression is broken")}
 	case errors.Is(context.Cause(ctx), errSlow):
-		return nil, c.unreachable(errSlow)
+		return nil, c.unreachable(errSlow, signature)
 	}
-	return nil, c.unreachable(err)
+	return nil, c.unreachable(err, signature)
 }
 
 // countedBody counts a body as it is sent.

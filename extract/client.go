@@ -2,18 +2,14 @@ package extract
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
-	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -105,13 +101,20 @@ type request struct {
 	body     []byte
 }
 
-// answer is a successful reply.
+// answer is a successful reply, with what it took.
 type answer struct {
-	body      []byte
-	header    http.Header
+	reply
 	at        time.Time
 	requests  int
 	limitWait time.Duration
+}
+
+// reply is what one attempt gave.
+type reply struct {
+	body      []byte
+	header    http.Header
+	request   string        // the partner's name of the request
+	signature schema.Secret // that was sent: some can be used again while they live
 	clockSkew time.Duration
 }
 
@@ -126,7 +129,7 @@ func (c *Client) ask(ctx context.Context, r request) (answer, error) {
 			return asked, &schema.Error{Class: schema.ClassCancelled, Err: err}
 		}
 		asked.requests++
-		asked.header, asked.body, asked.clockSkew, err = c.attempt(ctx, r)
+		asked.reply, err = c.attempt(ctx, r)
 		asked.at = time.Now()
 		c.limiter.release()
 		refused, ok := errors.AsType[*refusal](err)
@@ -151,7 +154,7 @@ func (c *Client) ask(ctx context.Context, r request) (answer, error) {
 func (c *Client) final(class schema.Class, err error) error {
 	failure := &schema.Error{Class: class, Op: "account " + c.account.Name + " at " + c.account.Definition.Title, Err: err}
 	if refused, ok := errors.AsType[*refusal](err); ok {
-		failure.Hint = refused.hint
+		failure.Hint, failure.Request = refused.hint, refused.request
 	}
 	if class == schema.ClassCredentials {
 		failure.Hint = "check its key, secret and base URL, the partner's IP allow-list, and this machine's clock"
@@ -167,10 +170,10 @@ func (c *Client) backOff(ctx context.Context, refused *refusal, attempts int) er
 	if refused.limited {
 		wait += max(refused.wait, c.longestWindow())
 		c.limiter.refused(wait)
-		c.log.Error("the partner refused a request because of its rate limit; the key pauses and goes on at half the rate", "wait", wait.Round(time.Second), "reason", refused.Error())
+		c.logOf(refused).Error("the partner refused a request because of its rate limit; the key pauses and goes on at half the rate", "wait", wait.Round(time.Second), "reason", refused.Error())
 		return nil
 	}
-	c.log.Warn("request failed, trying again", "wait", wait.Round(time.Millisecond), "attempt", attempts, "reason", refused.Error())
+	c.logOf(refused).Warn("request failed, trying again", "wait", wait.Round(time.Millisecond), "attempt", attempts, "reason", refused.Error())
 	return sleep(ctx, wait)
 }
 
@@ -184,32 +187,37 @@ func (c *Client) longestWindow() time.Duration {
 	return longest
 }
 
-// attempt sends a request once and returns the answer's header and body, and the clock skew that it shows. Every
-// error is a *refusal, but for what the key's store says.
-func (c *Client) attempt(ctx context.Context, r request) (http.Header, []byte, time.Duration, error) {
+// attempt sends a request once and returns what came back. Every error is a *refusal, but for what the key's store
+// says.
+func (c *Client) attempt(ctx context.Context, r request) (reply, error) {
 	begun := time.Now()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	signed, err := c.sign(ctx, r, begun)
+	signed, signature, err := c.sign(ctx, r, begun)
 	if err != nil {
-		return nil, nil, 0, err
+		return reply{}, err
 	}
 	response, err := c.http.Do(signed)
 	if err != nil {
-		return nil, nil, 0, c.unreachable(err)
+		return reply{}, c.unreachable(err, signature)
 	}
 	defer response.Body.Close()
-	body, err := c.readBody(ctx, cancel, response)
-	if err != nil {
-		return nil, nil, 0, err
+	got := reply{header: response.Header, signature: signature, request: c.requestID(response.Header, signature)}
+	var refused *refusal
+	if got.body, refused = c.readBody(ctx, cancel, response, signature); refused == nil {
+		c.limiter.rest(budgetRest(response.Header, time.Now(), c.longestWindow()))
+		got.clockSkew, _ = clockSkew(response, begun)
+		refused = c.judge(response, got, begun)
 	}
-	c.limiter.rest(budgetRest(response.Header, time.Now(), c.longestWindow()))
-	skew, _ := clockSkew(response, begun)
-	return response.Header, body, skew, c.judge(response, body, begun)
+	if refused != nil {
+		refused.request = got.request
+		return got, refused
+	}
+	return got, nil
 }
 
-// sign makes one attempt of a request, with a time, a nonce and a signature of its own.
-func (c *Client) sign(ctx context.Context, r request, now time.Time) (*http.Request, error) {
+// sign makes one attempt of a request, with a time, a nonce and a signature of its own, which it returns as well.
+func (c *Client) sign(ctx context.Context, r request, now time.Time) (*http.Request, schema.Secret, error) {
 	signing := &c.account.Definition.Signing
 	target := *c.base
 	// The path is escaped already: an identifier with a slash in it must arrive as one name.
@@ -219,7 +227,7 @@ func (c *Client) sign(ctx context.Context, r request, now time.Time) (*http.Requ
 	}
 	var err error
 	if target.Path, err = url.PathUnescape(target.RawPath); err != nil {
-		return nil, &refusal{class: schema.ClassConfiguration, cause: errors.New("the address cannot be used")}
+		return nil, schema.Secret{}, &refusal{class: schema.ClassConfiguration, cause: errors.New("the address cannot be used")}
 	}
 	target.RawQuery = r.query
 	body := r.body
@@ -230,27 +238,27 @@ func (c *Client) sign(ctx context.Context, r request, now time.Time) (*http.Requ
 	// connection dies, and the partner would see one nonce twice.
 	signed, err := http.NewRequestWithContext(ctx, string(r.method), target.String(), io.NopCloser(bytes.NewReader(body)))
 	if err != nil {
-		return nil, &refusal{class: schema.ClassConfiguration, cause: errors.New("the address cannot be used")}
+		return nil, schema.Secret{}, &refusal{class: schema.ClassConfiguration, cause: errors.New("the address cannot be used")}
 	}
 	if len(body) > 0 {
 		signed.ContentLength = int64(len(body))
 	}
 	nonce, err := c.nonces.next(ctx, now)
 	if err != nil {
-		return nil, err
+		return nil, schema.Secret{}, err
 	}
-	_, signed.Header = signing.Sign(SigningInput{
+	_, headers, signature := signing.sign(SigningInput{
 		Method: signed.Method, Host: signed.URL.Host, Path: signed.URL.EscapedPath(), Query: signed.URL.RawQuery,
 		Body: body, Timestamp: signing.stamp(now), Nonce: nonce, Credentials: c.account.Credentials,
 	})
-	if signed.Header.Get("Accept-Encoding") == "" {
-		signed.Header.Set("Accept-Encoding", "gzip")
+	if signed.Header = headers; headers.Get("Accept-Encoding") == "" {
+		headers.Set("Accept-Encoding", "gzip")
 	}
-	return signed, nil
+	return signed, signature, nil
 }
 
 // unreachable explains a transport's error without the address, which its text repeats in full.
-func (c *Client) unreachable(err error) *refusal {
+func (c *Client) unreachable(err error, signature schema.Secret) *refusal {
 	if wrapped, ok := errors.AsType[*url.Error](err); ok {
 		err = wrapped.Err
 	}
@@ -262,22 +270,6 @@ func (c *Client) unreachable(err error) *refusal {
 	}
 	return &refusal{
 		class: schema.ClassTransient, exhausted: schema.ClassUnavailable,
-		cause: fmt.Errorf("%s is not reachable: %s", c.base.Host, printable(c.redact(err.Error()))),
+		cause: fmt.Errorf("%s is not reachable: %s", c.base.Host, printable(c.redact(err.Error(), signature))),
 	}
-}
-
-// redact takes the account's credentials out of a text that the other side has had a hand in, as they are and as
-// Go quotes them, the longest first: one may be the beginning of another.
-func (c *Client) redact(text string) string {
-	secrets := slices.SortedFunc(maps.Values(c.account.Credentials), func(a, b schema.Secret) int {
-		return cmp.Compare(len(b.Reveal()), len(a.Reveal()))
-	})
-	for _, secret := range secrets {
-		if !secret.IsZero() {
-			quoted := strconv.Quote(secret.Reveal())
-			text = strings.ReplaceAll(text, secret.Reveal(), secret.String())
-			text = strings.ReplaceAll(text, quoted[1:len(quoted)-1], secret.String())
-		}
-	}
-	return text
 }

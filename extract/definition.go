@@ -48,6 +48,9 @@ type Answers struct {
 	Word Paths `yaml:"word"`
 	// Where its explanation is.
 	Message Paths `yaml:"message"`
+	// Header with the partner's name of a request, which errors and warnings repeat for its support. Left out:
+	// X-Request-Id.
+	RequestID string `yaml:"request_id"`
 	// What refusals mean: the first rule that fits decides, and what none fits is judged by its HTTP code.
 	Errors []Rule `yaml:"errors"`
 }
@@ -72,7 +75,11 @@ type Rule struct {
 	HTTP []int `yaml:"http"`
 	// The error word, compared without regard to case.
 	Word string `yaml:"word"`
-	// What to do about it.
+	// What to do about it. retry: the same request again, later. stream: this list cannot be read, the others go on.
+	// credentials: the key is not accepted, stop using it. configuration: a person must change a setting. limit: we were
+	// too fast, the whole key rests. quarantine: a record that is looked up goes to quarantine with the partner's words; a
+	// page of a list is never skipped, so for a list it is the same as stream. Left to itself, HTTP 400 and 422 are
+	// quarantine.
 	Means Meaning `yaml:"means"`
 }
 

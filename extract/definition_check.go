@@ -50,6 +50,7 @@ func (c *definitionCheck) definition(d *Definition) {
 }
 
 func (c *definitionCheck) answers(a *Answers) {
+	a.RequestID = cmp.Or(a.RequestID, "X-Request-Id")
 	for i, condition := range a.Success {
 		place := []string{"answers", "success", strconv.Itoa(i)}
 		stated := 0

@@ -43,7 +43,7 @@ func (c *Client) Fetch(ctx context.Context, resource schema.Resource, position P
 	}
 	page, err := c.page(resource, at, asked, now)
 	if err != nil {
-		return Page{}, &schema.Error{Class: schema.ClassStream, Op: op, Err: err}
+		return Page{}, &schema.Error{Class: schema.ClassStream, Op: op, Request: asked.request, Err: err}
 	}
 	page.Requests += verified.requests
 	page.LimitWait += verified.limitWait
@@ -80,7 +80,7 @@ func (c *Client) total(ctx context.Context, listing *Listing, part int, spent *a
 	}
 	opened, err := listing.open(asked.body, asked.header)
 	if err != nil {
-		return 0, &schema.Error{Class: schema.ClassStream, Err: err}
+		return 0, &schema.Error{Class: schema.ClassStream, Request: asked.request, Err: err}
 	}
 	return *opened.total, nil
 }
@@ -108,7 +108,7 @@ func (c *Client) page(resource schema.Resource, at cursor, asked answer, now tim
 		Items: len(opened.items), AnsweredAt: asked.at.UTC(), LimitWait: asked.limitWait,
 		Requests: asked.requests, ClockSkew: asked.clockSkew,
 	}
-	reader := newReader(c.account, resource, listing.parts[at.Part].Label, asked.at)
+	reader := newReader(c.account, resource, listing.parts[at.Part].Label, asked)
 	reader.page(opened.items, &page)
 	if listing.Paging.Style == StyleLastID && len(opened.items) > 0 {
 		if opened.next = reader.lastID; opened.next == "" {
@@ -259,7 +259,8 @@ func (c *Client) Count(ctx context.Context, resource schema.Resource) (*uint64, 
 	return &all, nil
 }
 
-// Lookup asks for one record by its identifier. The record comes back as a row, or as rejected with the reason. The
+// Lookup asks for one record by its identifier. The record comes back as a row, or as rejected with the reason: what the
+// partner sent does not fit, or it refuses this one request for good, and its answer stands in the record's place. The
 // error is of ClassConfiguration where the definition knows no way to ask.
 func (c *Client) Lookup(ctx context.Context, resource schema.Resource, id string) (schema.Row, *schema.Rejected, error) {
 	op := fmt.Sprintf("look up %s %s", c.account.Stream(resource), id)
@@ -275,6 +276,10 @@ func (c *Client) Lookup(ctx context.Context, resource schema.Resource, id string
 		parameters[listing.Detail.Parameter] = id
 	}
 	asked, err := c.ask(ctx, newRequest(listing.Method, strings.ReplaceAll(listing.Detail.Path, "{id}", url.PathEscape(id)), parameters))
+	reader := newReader(c.account, resource, "", asked)
+	if refused, ok := errors.AsType[*refusal](err); ok && refused.quarantine {
+		return nil, reader.refused(id, refused), nil
+	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", op, err)
 	}
@@ -282,8 +287,8 @@ func (c *Client) Lookup(ctx context.Context, resource schema.Resource, id string
 	alone.Items, alone.Paging.Total = listing.Detail.Item, ""
 	value, err := alone.single(asked.body)
 	if err != nil {
-		return nil, nil, &schema.Error{Class: schema.ClassStream, Op: op, Err: err}
+		return nil, nil, &schema.Error{Class: schema.ClassStream, Op: op, Request: asked.request, Err: err}
 	}
-	row, rejected := newReader(c.account, resource, "", asked.at).read(item{value: value})
+	row, rejected := reader.read(item{value: value})
 	return row, rejected, nil
 }

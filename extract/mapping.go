@@ -88,12 +88,12 @@ type reader struct {
 	left    bool     // the last record is of another resource
 }
 
-func newReader(account Account, resource schema.Resource, slice string, at time.Time) *reader {
+func newReader(account Account, resource schema.Resource, slice string, asked answer) *reader {
 	m := account.Definition.Resources[resource].mapping
-	r := &reader{account: account.Name, at: at.UTC(), slice: slice, def: account.Definition, mapping: m}
-	for _, name := range []string{"api_key", "api_secret"} {
-		if secret := account.Credentials[name].Reveal(); len(secret) >= secretLengthMin {
-			r.secrets = append(r.secrets, secret)
+	r := &reader{account: account.Name, at: asked.at.UTC(), slice: slice, def: account.Definition, mapping: m}
+	for _, secret := range []schema.Secret{asked.signature, account.Credentials["api_key"], account.Credentials["api_secret"]} {
+		if text := secret.Reveal(); len(text) >= secretLengthMin {
+			r.secrets = append(r.secrets, text)
 		}
 	}
 	r.uses = make([]map[int]int, len(m.columns))
@@ -188,6 +188,15 @@ func (r *reader) reject(record *schema.Record, reason string) *schema.Rejected {
 		RecordID: record.ID, ListedUnder: r.slice, Reason: reason,
 		Payload: record.Payload, PayloadHash: record.PayloadHash, SeenAt: r.at,
 	}
+}
+
+// refused is the record of a look-up that the partner refuses for good, with the partner's answer in its place.
+func (r *reader) refused(id string, refused *refusal) *schema.Rejected {
+	reason := "the look-up was refused: " + refused.Error()
+	if refused.request != "" {
+		reason += " [request " + refused.request + "]"
+	}
+	return r.reject(&schema.Record{ID: id, Payload: refused.body, PayloadHash: r.hash(refused.body)}, reason)
 }
 
 // payload is what is kept of an item: the partner's bytes. A member of a map keeps its name, without which it could

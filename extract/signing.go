@@ -63,6 +63,12 @@ var hashes = map[Algorithm]func() hash.Hash{"hmac-sha256": sha256.New, "hmac-sha
 // Sign returns the text that was signed, which holds no secret unless a definition signs one, and the headers
 // that the request must carry, which do. It cannot fail for a definition that ParseDefinition accepted.
 func (s *Signing) Sign(input SigningInput) (text string, headers http.Header) {
+	text, headers, _ = s.sign(input)
+	return text, headers
+}
+
+// sign does what Sign promises, and returns the signature itself as well, none where nothing is signed.
+func (s *Signing) sign(input SigningInput) (text string, headers http.Header, signature schema.Secret) {
 	values := map[string]string{
 		"method": input.Method, "host": input.Host, "path": input.Path, "query": input.Query, "request": input.Path,
 		"body": string(input.Body), "body_sha256": s.bodyHash(input.Body),
@@ -86,6 +92,7 @@ func (s *Signing) Sign(input SigningInput) (text string, headers http.Header) {
 		mac := hmac.New(newHash, []byte(input.Credentials[string(s.Key)].Reveal()))
 		mac.Write([]byte(text))
 		values["signature"] = s.encode(mac.Sum(nil))
+		signature = schema.NewSecret(values["signature"])
 	}
 	headers = http.Header{}
 	for name, template := range s.Headers {
@@ -96,7 +103,7 @@ func (s *Signing) Sign(input SigningInput) (text string, headers http.Header) {
 			headers.Set(name, expand(template, values))
 		}
 	}
-	return text, headers
+	return text, headers, signature
 }
 
 func (s *Signing) bodyHash(body []byte) string {

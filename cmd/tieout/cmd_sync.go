@@ -185,10 +185,12 @@ func reason(certificate checkpoints.Certificate) string {
 	return cmp.Or(oneLine(certificate.Reason), "the run gave no reason")
 }
 
-// rootText is the text of the classified error, without the stream that met it.
+// rootText is the text of the classified error, without the stream that met it and the name of the request.
 func rootText(err error) string {
 	if classified, ok := errors.AsType[*schema.Error](err); ok {
-		return classified.Error()
+		alone := *classified
+		alone.Request = ""
+		return alone.Error()
 	}
 	return err.Error()
 }
