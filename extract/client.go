@@ -249,7 +249,7 @@ func (c *Client) sign(ctx context.Context, r request, now time.Time) (*http.Requ
 	}
 	_, headers, signature := signing.sign(SigningInput{
 		Method: signed.Method, Host: signed.URL.Host, Path: signed.URL.EscapedPath(), Query: signed.URL.RawQuery,
-		Body: body, Timestamp: signing.stamp(now), Nonce: nonce, Credentials: c.account.Credentials,
+		BasePath: c.base.EscapedPath(), Body: body, Timestamp: signing.stamp(now), Nonce: nonce, Credentials: c.account.Credentials,
 	})
 	if signed.Header = headers; headers.Get("Accept-Encoding") == "" {
 		headers.Set("Accept-Encoding", "gzip")
