@@ -1,6 +1,7 @@
 package extract_test
 
 import (
+	"fmt"
 	"io/fs"
 	"slices"
 	"strings"
@@ -93,6 +94,24 @@ func TestCatalogReplaces(t *testing.T) {
 	reversed, err := extract.LoadCatalog(folder(map[string]string{"z.yaml": strings.Replace(small, "title: Another partner", "title: Replaced", 1)}), first)
 	if err != nil || reversed["other"].Title != "Another partner" {
 		t.Errorf("with the folders turned around: %v, %v", reversed["other"], err)
+	}
+}
+
+// TestCatalogFiles reads both endings that YAML has, and takes two files of a folder with one name for a mistake.
+func TestCatalogFiles(t *testing.T) {
+	named := func(name string) string { return strings.Replace(small, "name: other", "name: "+name, 1) }
+	catalog, err := extract.LoadCatalog(folderOf(map[string]string{"a.yaml": named("one"), "b.yml": named("two"), "c.YAML": "not read", "d.json": "not read"}))
+	if err != nil || len(catalog) != 2 || catalog["one"] == nil || catalog["two"] == nil {
+		t.Errorf("read %v: %v", catalog, err)
+	}
+	first := folderOf(map[string]string{"one.yaml": named("one")})
+	second := folderOf(map[string]string{"b.yml": named("one"), "c.yaml": "\n" + named("one"), "z.yaml": named("two"), "e.yaml": "title: x\n", "f.yaml": "title: x\n"})
+	catalog, err = extract.LoadCatalog(first, second)
+	if schema.ClassOf(err) != schema.ClassConfiguration || !strings.Contains(fmt.Sprint(err), "read provider definition c.yaml: line 2:7: name: one is the name of b.yml as well") {
+		t.Errorf("two of one name: %v", err)
+	}
+	if strings.Contains(fmt.Sprint(err), "f.yaml: line 1:1: name:  is the name") || catalog["two"] == nil {
+		t.Errorf("read %v: %v", catalog, err)
 	}
 }
 

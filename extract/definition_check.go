@@ -229,6 +229,24 @@ func (c *definitionCheck) detail(at func(...string) []string, l *Listing) {
 	c.optionalPaths(at("detail", "item"), l.Detail.Item)
 }
 
+// constant reports a constant that its column cannot hold: every record would go to quarantine for it.
+func (c *definitionCheck) constant(place []string, times *Times, column schema.Column, field Field) {
+	if field.Constant == "" {
+		return
+	}
+	if _, instant := column.Field.(*time.Time); instant && len(times.Formats) == 0 {
+		return // that is said of times
+	}
+	mapped := reader{def: &Definition{Times: *times}}
+	err := mapped.set(column, field, field.Constant)
+	if err == nil {
+		err = column.Validate()
+	}
+	if err != nil {
+		c.report(below(place, "constant"), "%v", err)
+	}
+}
+
 func (c *definitionCheck) fields(at func(...string) []string, resource schema.Resource, l *Listing) {
 	columns := map[string]schema.Column{}
 	for _, column := range schema.NewRow(resource).Columns() {
@@ -246,6 +264,7 @@ func (c *definitionCheck) fields(at func(...string) []string, resource schema.Re
 		if (len(field.Paths) == 0 && field.Constant == "") || slices.ContainsFunc(field.Paths, func(p string) bool { return !wholePath(p) }) {
 			c.report(at("fields", name), "want a path like amount or bank.name, or a list of them")
 		}
+		c.constant(at("fields", name), l.times, column, field)
 		if _, amount := column.Field.(*schema.Amount); !amount && (field.Shift != 0 || field.Sign != "") {
 			c.report(at("fields", name), "shift and sign are for amounts")
 		}

@@ -119,8 +119,8 @@ func (a *app) providersCheckCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "check FILE",
 		Short: "Check a definition, and with --account one live page of each list",
-		Long: `Check a definition: mistakes are reported with line and column, first what is no part of the language, then
-what does not fit together.
+		Long: `Check a definition: all mistakes are reported together with line and column: what is no part of the language, and
+what does not fit together, where that can be told.
 
 With --account one page of each of its lists is asked for with that account's credentials: it shows which fields were
 found, which were not, and what would be rejected. Nothing is stored.`,

@@ -66,7 +66,7 @@ var variables = []variable{
 		"requests a period that the partner allows, all at once: 100/1m,1000/1h",
 	},
 	{accountPrefix + "RESOURCES", "all of the definition's", "what to fetch: deposits, trades, payments, balances"},
-	{variableProvidersDir, "", "folder of further definitions, or of replacements of the built-in ones"},
+	{variableProvidersDir, "", "folder of further definitions (*.yaml, *.yml), or of replacements of the built-in ones"},
 	{
 		variableSchedule, "",
 		"cron expression of five fields in TIEOUT_TIMEZONE, checked now and used by later versions; day of month and day of " +
