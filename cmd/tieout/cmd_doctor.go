@@ -20,7 +20,8 @@ func (a *app) doctorCommand() *cobra.Command {
 		Long: `Check everything that a run needs, and store nothing.
 
 For each stream a page with records is looked for, five pages far: it shows whether the key is accepted, how far the
-partner's clock is from this machine's, and which of the partner's fields feed which column.`,
+partner's clock is from this machine's, and which of the partner's fields feed which column. Where a key's nonces must
+rise, the last one is remembered in ClickHouse, as by tieout sync.`,
 		Example: "  tieout doctor",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			config, err := a.configure(needAccounts)
@@ -36,6 +37,10 @@ partner's clock is from this machine's, and which of the partner's fields feed w
 				return err
 			}
 			for _, c := range clients {
+				if keys == nil && needsKeyStore(c.Account().Definition) {
+					d.warn("%s: not asked, because its nonces must rise from one process to the next, and nobody would remember them: run tieout migrate first", c.Account().Name)
+					continue
+				}
 				d.account(cmd.Context(), c)
 			}
 			return d.verdict()

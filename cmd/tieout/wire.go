@@ -114,6 +114,11 @@ func (a *app) privateHosts(config Config) []string {
 	return private
 }
 
+// needsKeyStore reports whether requests may only be made with what processes before have left of their key.
+func needsKeyStore(definition *extract.Definition) bool {
+	return definition.Signing.Nonce == extract.NonceRising
+}
+
 // keyStore is the store of keys' states, opened after the clients that use it: what is wrong with an account is told
 // before anything is opened.
 type keyStore struct{ extract.KeyStore }
