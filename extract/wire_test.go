@@ -92,7 +92,9 @@ type wireBodyCase struct {
 func TestWireBodies(t *testing.T) {
 	const large = schema.ClassStream
 	spaces, noise := bytes.Repeat([]byte(" "), 1<<20), make([]byte, 1<<20)
-	rand.NewChaCha8([32]byte{}).Read(noise)
+	if _, err := rand.NewChaCha8([32]byte{}).Read(noise); err != nil {
+		t.Fatal(err)
+	}
 	repeat := func(piece []byte, times int) func(io.Writer) {
 		return func(w io.Writer) {
 			for range times {
