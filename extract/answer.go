@@ -15,11 +15,13 @@ import (
 
 // refusal is an attempt that did not give what was asked for, with what to do about it.
 type refusal struct {
-	class     schema.Class
-	exhausted schema.Class // class after the last attempt, where class is transient
-	limited   bool         // the partner's rate limit, so the whole key pauses
-	wait      time.Duration
-	cause     error // what the partner said, without secrets
+	class      schema.Class
+	exhausted  schema.Class // class after the last attempt, where class is transient
+	limited    bool         // the partner's rate limit, so the whole key pauses
+	wait       time.Duration
+	code       int   // of the answer
+	unanswered bool  // there was no answer, so that the request may still arrive
+	cause      error // what the partner said, without secrets
 }
 
 // Error implements error.
@@ -27,6 +29,11 @@ func (r *refusal) Error() string { return r.cause.Error() }
 
 // Unwrap returns the cause.
 func (r *refusal) Unwrap() error { return r.cause }
+
+// banned reports whether the answer, after a refusal for the rate, means that the key is shut out.
+func (r *refusal) banned() bool {
+	return (r.code == http.StatusForbidden || r.code == http.StatusTeapot) && !r.limited && r.class != schema.ClassConfiguration
+}
 
 // The bounds between which a partner's Retry-After is believed.
 const (
@@ -56,6 +63,7 @@ func (c *Client) judge(response *http.Response, body []byte, sent time.Time) err
 		}
 	}
 	refused := c.meaning(response, parsed)
+	refused.code = code
 	said := strconv.Itoa(code)
 	// Credentials are taken out first: what is cut or quoted cannot be recognised any more.
 	if parsed.word != "" {

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"maps"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -73,7 +74,7 @@ func NewClient(account Account, transport http.RoundTripper, log *slog.Logger) (
 	if account.Keyring == nil {
 		account.Keyring = NewKeyring(nil)
 	}
-	key, err := account.Keyring.hold(base.Host, account)
+	key, err := account.Keyring.hold(base.Host, account, log.With("account", account.Name))
 	if err != nil {
 		return nil, fail("%w", err)
 	}
@@ -104,6 +105,7 @@ type request struct {
 	absolute bool   // path begins at the host
 	query    string // as it is sent and signed
 	body     []byte
+	urgent   bool // goes before others of the key that wait
 }
 
 // answer is a successful reply.
@@ -112,6 +114,7 @@ type answer struct {
 	header    http.Header
 	at        time.Time
 	requests  int
+	refused   int // attempts that the partner refused for their rate
 	limitWait time.Duration
 	clockSkew time.Duration
 }
@@ -121,27 +124,41 @@ type answer struct {
 func (c *Client) ask(ctx context.Context, r request) (answer, error) {
 	var asked answer
 	for {
-		waited, err := c.limiter.acquire(ctx)
+		waited, err := c.limiter.acquire(ctx, r.urgent)
 		asked.limitWait += waited
 		if err != nil {
-			return asked, &schema.Error{Class: schema.ClassCancelled, Err: err}
+			return asked, fmt.Errorf("account %s: %w", c.account.Name, err)
 		}
 		asked.requests++
+		sent := time.Now()
 		asked.header, asked.body, asked.clockSkew, err = c.attempt(ctx, r)
 		asked.at = time.Now()
-		c.limiter.release()
 		refused, ok := errors.AsType[*refusal](err)
+		switch {
+		case ok && refused.limited:
+			asked.refused++
+			c.refuse(sent, refused, asked.requests) // before the permit is given back, so that nobody slips in between
+			c.limiter.release()
+		case ok && refused.unanswered:
+			c.limiter.hold()
+		default:
+			c.limiter.release()
+		}
 		switch {
 		case err == nil:
 			return asked, nil
 		case ctx.Err() != nil:
-			return asked, &schema.Error{Class: schema.ClassCancelled, Err: context.Cause(ctx)}
+			return asked, cancelled(ctx)
 		case !ok:
 			return asked, fmt.Errorf("account %s: %w", c.account.Name, err)
+		case refused.banned() && c.limiter.refusedLately():
+			return asked, c.stop(ctx, refused)
 		case refused.class != schema.ClassTransient:
 			return asked, c.final(refused.class, refused)
 		case asked.requests == attemptsMax:
 			return asked, c.final(refused.exhausted, fmt.Errorf("%w, %d times in a row", refused, attemptsMax))
+		case !c.limiter.repeat():
+			return asked, c.final(refused.exhausted, fmt.Errorf("%w; a tenth of the run's requests were repeats, and no more are made", refused))
 		}
 		if err := c.backOff(ctx, refused, asked.requests); err != nil {
 			return asked, err
@@ -157,23 +174,58 @@ func (c *Client) final(class schema.Class, err error) error {
 	return failure
 }
 
-// backOff waits before the next attempt: with full jitter after a fault, and as long as the partner asked for,
-// at least the longest window, with the whole key, after a refusal.
+// stop ends the key after an answer that looks like a ban: whoever asks on makes it longer.
+func (c *Client) stop(ctx context.Context, refused *refusal) error {
+	err := &schema.Error{
+		Class: schema.ClassCredentials, Op: "account " + c.account.Name + " at " + c.account.Definition.Title,
+		Err:  fmt.Errorf("%w after it had refused requests for their rate: no further request is made with this key", refused),
+		Hint: "it may be banned for a while: ask the partner before the next run, and whether its rate limits are as configured",
+	}
+	c.limiter.stop(context.WithoutCancel(ctx), err, retryAfterMax)
+	c.log.Error("the partner shuts the key out after it had refused requests for their rate; no further request is made", incident, "key_stopped", "reason", refused.Error())
+	return err
+}
+
+// incident is the attribute of a log line that somebody should be woken for.
+const incident = "incident"
+
+// jitter is the random part of a wait: full, so that repeats of several lists do not come together.
+func jitter(attempts int) time.Duration {
+	return rand.N(min(backoffMax, backoffBase<<(attempts-1))) //nolint:gosec // spreading load needs no secrecy
+}
+
+// refuse lets the whole key pause after a refusal for its rate, and go on at half of it.
+func (c *Client) refuse(sent time.Time, refused *refusal, attempts int) {
+	wait := c.pauseAfter(refused.wait) + jitter(attempts)
+	count := c.limiter.refuse(sent, wait)
+	c.log.Error("the partner refused a request because of its rate limit; the key pauses and goes on at half the rate", incident, "rate_limited",
+		"refused", count, "wait", wait.Round(time.Second), "reason", refused.Error())
+}
+
+// backOff waits before the next attempt after a fault. After a refusal for its rate the key pauses by itself.
 func (c *Client) backOff(ctx context.Context, refused *refusal, attempts int) error {
-	spread := min(backoffMax, backoffBase<<(attempts-1))
-	wait := rand.N(spread) //nolint:gosec // spreading load needs no secrecy
 	if refused.limited {
-		wait += max(refused.wait, c.longestWindow())
-		c.limiter.refused(wait)
-		c.log.Error("the partner refused a request because of its rate limit; the key pauses and goes on at half the rate", "wait", wait.Round(time.Second), "reason", refused.Error())
 		return nil
 	}
+	wait := jitter(attempts)
 	c.log.Warn("request failed, trying again", "wait", wait.Round(time.Millisecond), "attempt", attempts, "reason", refused.Error())
 	return sleep(ctx, wait)
 }
 
-// longestWindow is the pause after a refusal without a stated wait. Hours are too long to wait blindly: a run
-// that long over its limit is better ended and started anew.
+// pauseAfter is how long the key rests after a refusal: as long as the partner asks for, but some minutes of its windows
+// at least; a whole window, even one of hours, where it says nothing that can be read.
+func (c *Client) pauseAfter(stated time.Duration) time.Duration {
+	pause := max(stated, c.longestWindow())
+	if stated == 0 {
+		for _, window := range c.account.Windows {
+			pause = max(pause, window.Per)
+		}
+	}
+	return pause
+}
+
+// longestWindow is the least pause after a refusal, and the most that a header about what is left can make the key
+// rest. Hours are too long where the partner itself names a shorter wait.
 func (c *Client) longestWindow() time.Duration {
 	longest := max(time.Second, time.Duration(c.account.Definition.Lockout))
 	for _, window := range c.account.Windows {
@@ -192,7 +244,10 @@ func (c *Client) attempt(ctx context.Context, r request) (http.Header, []byte, t
 	}
 	response, err := c.http.Do(signed)
 	if err != nil {
-		return nil, nil, 0, c.unreachable(err)
+		refused := c.unreachable(err)
+		dialled, failed := errors.AsType[*net.OpError](err)
+		refused.unanswered = !failed || dialled.Op != "dial" // where no connection was made nothing can arrive
+		return nil, nil, 0, refused
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(http.MaxBytesReader(nil, response.Body, bodyMax))

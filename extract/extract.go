@@ -40,8 +40,9 @@ type Page struct {
 
 	PagesLeft  int           // pages still to come by what is known now, an estimate from below
 	AnsweredAt time.Time     // when the answer was complete, UTC
-	LimitWait  time.Duration // time spent waiting for the rate limit
-	Requests   int           // attempts made, at least 1
+	LimitWait  time.Duration // time spent waiting for the rate limit; also where the page did not come
+	Requests   int           // attempts made, at least 1; also where the page did not come
+	Refused    int           // attempts that the partner refused for their rate; also where the page did not come
 	ClockSkew  time.Duration // the partner's clock minus ours, to the second; zero if it sends no date
 	Fields     []FieldUse    // what fed each column, for tieout doctor
 }

@@ -33,21 +33,33 @@ func (c *Client) Fetch(ctx context.Context, resource schema.Resource, position P
 	var verified answer
 	if position == "" && len(listing.Slices.Values) > 1 && listing.Paging.Total != "" {
 		if err := c.verifyFilter(ctx, listing, &verified); err != nil {
-			return Page{}, fmt.Errorf("%s: %w", op, err)
+			return verified.spent(Page{}), fmt.Errorf("%s: %w", op, err)
 		}
 	}
 	now := time.Now()
-	asked, err := c.ask(ctx, listing.request(at, now))
+	r := listing.request(at, now)
+	r.urgent = resource == schema.Balances || at.Page <= urgentPages
+	asked, err := c.ask(ctx, r)
 	if err != nil {
-		return Page{}, fmt.Errorf("%s: %w", op, err)
+		return verified.spent(asked.spent(Page{})), fmt.Errorf("%s: %w", op, err)
 	}
 	page, err := c.page(resource, at, asked, now)
 	if err != nil {
-		return Page{}, &schema.Error{Class: schema.ClassStream, Op: op, Err: err}
+		return verified.spent(asked.spent(Page{})), &schema.Error{Class: schema.ClassStream, Op: op, Err: err}
 	}
-	page.Requests += verified.requests
-	page.LimitWait += verified.limitWait
-	return page, nil
+	c.limiter.plan(stream, page.PagesLeft)
+	return verified.spent(asked.spent(page)), nil
+}
+
+// urgentPages is how many pages of a walk go before the others of the key: what is new is wanted before what is old.
+const urgentPages = 3
+
+// spent adds what an answer cost to a page.
+func (a *answer) spent(page Page) Page {
+	page.Requests += a.requests
+	page.Refused += a.refused
+	page.LimitWait += a.limitWait
+	return page
 }
 
 // verifyFilter makes sure that the slices' filter has an effect: a partner that ignores it returns every record under
@@ -72,8 +84,11 @@ func (c *Client) verifyFilter(ctx context.Context, listing *Listing, spent *answ
 
 // total asks how many records one part of a list has, or with -1 the whole list without the slices' filter.
 func (c *Client) total(ctx context.Context, listing *Listing, part int, spent *answer) (uint64, error) {
-	asked, err := c.ask(ctx, listing.count(part, time.Now()))
+	r := listing.count(part, time.Now())
+	r.urgent = true
+	asked, err := c.ask(ctx, r)
 	spent.requests += asked.requests
+	spent.refused += asked.refused
 	spent.limitWait += asked.limitWait
 	if err != nil {
 		return 0, err
@@ -105,8 +120,7 @@ func (c *Client) page(resource schema.Resource, at cursor, asked answer, now tim
 		return Page{}, fmt.Errorf("pages %d and %d hold the same records: the list does not move on", at.Page-1, at.Page)
 	}
 	page := Page{
-		Items: len(opened.items), AnsweredAt: asked.at.UTC(), LimitWait: asked.limitWait,
-		Requests: asked.requests, ClockSkew: asked.clockSkew,
+		Items: len(opened.items), AnsweredAt: asked.at.UTC(), ClockSkew: asked.clockSkew,
 	}
 	reader := newReader(c.account, resource, listing.parts[at.Part].Label, asked.at)
 	reader.page(opened.items, &page)
