@@ -332,11 +332,11 @@ func (l *limiter) turn(w *waiter) {
 }
 
 func (l *limiter) queue(urgent bool) *waiter {
-	w := &waiter{}
+	var w *waiter
 	if last := len(l.idle) - 1; last >= 0 {
 		w, l.idle = l.idle[last], l.idle[:last]
 	} else {
-		w.wake, w.timer = make(chan struct{}, 1), time.NewTimer(time.Hour)
+		w = &waiter{wake: make(chan struct{}, 1), timer: time.NewTimer(time.Hour)}
 		w.timer.Stop()
 	}
 	w.urgent = urgent
