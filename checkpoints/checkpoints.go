@@ -63,6 +63,7 @@ type Counts struct {
 	Records   uint64        // records in those answers
 	Versions  uint64        // record versions that were new and written
 	Rejected  uint64        // records that went to quarantine
+	Refused   uint64        // attempts that the partner refused for their rate: an incident
 	LimitWait time.Duration // time spent waiting for the rate limit
 }
 

@@ -50,10 +50,12 @@ func (k *Keyring) hold(host string, account Account, log *slog.Logger) (*heldKey
 		if !slices.Equal(held.windows, account.Windows) || held.nonces.kind != account.Definition.Signing.Nonce {
 			return nil, fmt.Errorf("it has the key of account %s, and other rate limits or nonces", held.account)
 		}
+		held.limiter.join(account.Name)
 		return held, nil
 	}
 	limiter := newLimiter(account.Windows, account.Definition.Serial, k.store, log)
-	limiter.key, limiter.account = LimitKeys+name, account.Name
+	limiter.key = LimitKeys + name
+	limiter.join(account.Name)
 	k.keys[name] = &heldKey{
 		account: account.Name, windows: account.Windows, limiter: limiter,
 		nonces: &nonces{kind: account.Definition.Signing.Nonce, store: k.store, key: "nonce " + name},

@@ -64,7 +64,7 @@ const ledgerVersion = 1
 type ledgerRecord struct {
 	Version   int            `json:"version"`
 	SavedAt   time.Time      `json:"saved_at"`
-	Account   string         `json:"account"`            // the first that used the key: for people
+	Accounts  []string       `json:"accounts"`           // that use the key: for people
 	Serial    bool           `json:"serial,omitempty"`   // its requests go one after the other
 	Requests  int            `json:"requests"`           // under way, or allowed to leave
 	LeaseUS   int64          `json:"lease_us"`           // how long they are allowed to

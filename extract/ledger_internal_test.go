@@ -201,7 +201,7 @@ func TestReadOutlook(t *testing.T) {
 		p.answer(instant)
 	}
 	r := p.record(instant, p.lend(instant, leaseTime))
-	r.Account, r.Planned = "kuna", 1200
+	r.Accounts, r.Planned = []string{"kuna"}, 1200
 	text, err := json.Marshal(r)
 	if err != nil {
 		t.Fatal(err)
@@ -212,7 +212,7 @@ func TestReadOutlook(t *testing.T) {
 		3 * time.Hour:   "kuna: used 0 of 60/1m; used 0 of 1000/1h",
 	} {
 		o, err := ReadOutlook(string(text), instant.Add(after))
-		if got := fmt.Sprintf("%s: %s", o.Account, o); err != nil || got != want {
+		if got := fmt.Sprintf("%s: %s", o.Accounts[0], o); err != nil || got != want {
 			t.Errorf("%s later: %q (%v), want %q", after, got, err, want)
 		}
 	}

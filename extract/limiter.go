@@ -20,7 +20,6 @@ import (
 type limiter struct {
 	store   KeyStore // nil: nothing is remembered
 	key     string
-	account string // the first that used the key
 	log     *slog.Logger
 	writing chan struct{} // holds one: who asks or writes the store
 
@@ -38,6 +37,7 @@ type limiter struct {
 	refused   int                   // of them refused by the partner for their rate
 	repeats   int                   // of them repeats
 	planned   map[schema.Stream]int // pages still to come
+	accounts  []string              // that use the key
 }
 
 // waiter is one request that waits for its permit. The first one in line waits for the clock, the others to be woken.
@@ -56,6 +56,15 @@ func newLimiter(windows []Window, serial bool, store KeyStore, log *slog.Logger)
 	return &limiter{
 		pacer: newPacer(windows, serial, store != nil), store: store, log: log,
 		loaded: store == nil, writing: make(chan struct{}, 1), planned: map[schema.Stream]int{},
+	}
+}
+
+// join notes that an account uses the key.
+func (l *limiter) join(account string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !slices.Contains(l.accounts, account) {
+		l.accounts = append(l.accounts, account)
 	}
 }
 
@@ -181,7 +190,7 @@ func (l *limiter) takeUp(state string) {
 // save writes the record, without holding up those who need no new one.
 func (l *limiter) save(ctx context.Context, now time.Time, lent lease) error {
 	record := l.pacer.record(now, lent)
-	record.Account, record.Sent, record.Refused, record.Planned = l.account, l.sent, l.refused, l.requestsPlanned()
+	record.Accounts, record.Sent, record.Refused, record.Planned = slices.Clone(l.accounts), l.sent, l.refused, l.requestsPlanned()
 	if !l.refusedAt.IsZero() && now.Sub(l.refusedAt) < slowFor {
 		record.RefusedUS = min(-1, microseconds(l.refusedAt.Sub(now)))
 	}

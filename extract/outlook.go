@@ -3,6 +3,7 @@ package extract
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -11,14 +12,14 @@ import (
 
 // Outlook is what a key's limits let one expect, by the limiter's own arithmetic.
 type Outlook struct {
-	Account string      `json:"account"` // the first that used the key
-	AsOf    time.Time   `json:"as_of"`   // when this was true, UTC
-	Used    []UsedLimit `json:"used"`    // each limit of the key
-	Planned int         `json:"planned"` // requests still to come by what is known of all lists of the key
-	EndsAt  time.Time   `json:"ends_at"` // when the last of them can leave at the earliest; AsOf if nothing has to wait
-	Limit   string      `json:"limit"`   // the limit that decides EndsAt, as 100/1m; empty: none does
-	Paused  time.Time   `json:"paused"`  // nothing leaves before, because the partner said so; zero: it may
-	Refused int         `json:"refused"` // requests of this run that the partner refused for their rate
+	Accounts []string    `json:"accounts"`              // that use the key
+	AsOf     time.Time   `json:"as_of"`                 // when this was true, UTC
+	Used     []UsedLimit `json:"used"`                  // each limit of the key
+	Planned  int         `json:"planned"`               // requests still to come by what is known of all lists of the key
+	EndsAt   time.Time   `json:"ends_at"`               // when the last of them can leave at the earliest; AsOf if nothing has to wait
+	Limit    string      `json:"limited_by"`            // what decides EndsAt, as 100/1m; empty: no limit does
+	Paused   time.Time   `json:"paused_until,omitzero"` // nothing leaves before, because the partner said so
+	Refused  int         `json:"refused"`               // requests of this run that the partner refused for their rate
 }
 
 // UsedLimit is how much of a limit is used.
@@ -75,7 +76,7 @@ func (l *limiter) plan(stream schema.Stream, pages int) {
 func (l *limiter) outlook(now time.Time) Outlook {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.pacer.outlook(now, Outlook{Account: l.account, Planned: l.requestsPlanned(), Refused: l.refused})
+	return l.pacer.outlook(now, Outlook{Accounts: slices.Clone(l.accounts), Planned: l.requestsPlanned(), Refused: l.refused})
 }
 
 func (l *limiter) requestsPlanned() int {
@@ -132,7 +133,7 @@ func ReadOutlook(state string, now time.Time) (Outlook, error) {
 	known := r
 	known.Requests = 0 // what was under way is not known to have left
 	p.resume(known, now)
-	return p.outlook(now, Outlook{Account: r.Account, Planned: planned, Refused: r.Refused}), nil
+	return p.outlook(now, Outlook{Accounts: r.Accounts, Planned: planned, Refused: r.Refused}), nil
 }
 
 // LimitKeys begins the names under which a KeyStore holds what ReadOutlook reads.

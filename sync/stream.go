@@ -86,6 +86,7 @@ func (s *streamRun) pass(ctx context.Context, checkpoint *checkpoints.Checkpoint
 	held := load.Batch{Stream: s.stream, RunID: s.ID, AsOf: s.StartedAt}
 	for heldSince := time.Now(); ; {
 		page, err := s.source.Fetch(ctx, s.stream.Resource, position)
+		s.spend(page)
 		if err != nil {
 			return page, s.stop(ctx, held, checkpoint, position, err)
 		}
@@ -135,13 +136,19 @@ func (s *streamRun) stop(ctx context.Context, held load.Batch, checkpoint *check
 	return cause
 }
 
+// spend counts what a page has cost, also one that did not come.
+func (s *streamRun) spend(page extract.Page) {
+	counts := &s.result.Counts
+	counts.Requests += uint64(page.Requests)
+	counts.Refused += uint64(page.Refused)
+	counts.LimitWait += page.LimitWait
+}
+
 func (s *streamRun) count(page extract.Page) {
 	counts := &s.result.Counts
 	counts.Pages++
-	counts.Requests += uint64(page.Requests)
 	counts.Records += uint64(page.Items)
 	counts.Rejected += uint64(len(page.Rejected))
-	counts.LimitWait += page.LimitWait
 	if s.Observer != nil {
 		s.Observer.Fetched(s.stream, *counts, page.PagesLeft)
 	}

@@ -11,7 +11,7 @@ import (
 	"tieout/schema"
 )
 
-// Memory is a checkpoints.Store and a checkpoints.Ledger that forgets everything with its process. Its zero value
+// Memory is a checkpoints.Store, a checkpoints.Ledger and a store of keys' states that forgets everything with its process. Its zero value
 // is empty and ready; several goroutines may use it. Like every service it does nothing once its context has
 // ended.
 type Memory struct {
@@ -19,6 +19,7 @@ type Memory struct {
 	checkpoints  []checkpoints.Checkpoint
 	runs         []checkpoints.StreamRun
 	certificates []checkpoints.Certificate
+	keys         map[string]string
 }
 
 var (
@@ -72,6 +73,27 @@ func (m *Memory) RecordCertificate(ctx context.Context, certificate checkpoints.
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.certificates = append(m.certificates, certificate)
+	return nil
+}
+
+// LoadKey returns what was saved last for a key at a partner, empty if nothing was.
+func (m *Memory) LoadKey(ctx context.Context, key string) (string, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.keys[key], ctx.Err()
+}
+
+// SaveKey stores the state of a key.
+func (m *Memory) SaveKey(ctx context.Context, key, state string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.keys == nil {
+		m.keys = map[string]string{}
+	}
+	m.keys[key] = state
 	return nil
 }
 

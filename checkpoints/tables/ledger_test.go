@@ -60,17 +60,17 @@ func testRun(t *testing.T, conn driver.Conn) {
 	begun := checkpoints.StreamRun{RunID: `run's\1`, Stream: streamOf("kuna", schema.Deposits), Outcome: checkpoints.Running, StartedAt: evening.In(time.FixedZone("there", 3*60*60))}
 	ended := begun
 	ended.Outcome, ended.ErrorClass, ended.Error = checkpoints.Failed, "stream", "it's\nnot \\ there: \"404\" žlutý"
-	ended.Counts = checkpoints.Counts{Pages: 1, Requests: 2, Records: 3, Versions: 4, Rejected: 5, LimitWait: 6*time.Millisecond + 999*time.Microsecond}
+	ended.Counts = checkpoints.Counts{Pages: 1, Requests: 2, Records: 3, Versions: 4, Rejected: 5, Refused: 7, LimitWait: 6*time.Millisecond + 999*time.Microsecond}
 	other, next := begun, begun
 	other.Stream.Resource, next.RunID = schema.Trades, "2"
 	record(t, store, begun, other, next, ended, ended)
 	got := shown(t, conn, database+".sync_runs FINAL", "run_id", "account", "resource", "provider", "outcome", "error_class", "error",
-		"started_at", "recorded_at > started_at - toIntervalYear(100)", "pages", "requests", "records", "versions", "rejected", "limit_wait_ms")
+		"started_at", "recorded_at > started_at - toIntervalYear(100)", "pages", "requests", "records", "versions", "rejected", "refused", "limit_wait_ms")
 	const started = "2026-07-01 21:00:00.654321"
 	want := []string{
-		"2|kuna|deposits|provider of kuna|running|||" + started + "|1|0|0|0|0|0|0",
-		`run's\1|kuna|deposits|provider of kuna|failed|stream|` + ended.Error + "|" + started + "|1|1|2|3|4|5|6",
-		`run's\1|kuna|trades|provider of kuna|running|||` + started + "|1|0|0|0|0|0|0",
+		"2|kuna|deposits|provider of kuna|running|||" + started + "|1|0|0|0|0|0|0|0",
+		`run's\1|kuna|deposits|provider of kuna|failed|stream|` + ended.Error + "|" + started + "|1|1|2|3|4|5|7|6",
+		`run's\1|kuna|trades|provider of kuna|running|||` + started + "|1|0|0|0|0|0|0|0",
 	}
 	if difference := cmp.Diff(want, got); difference != "" {
 		t.Errorf("runs (-want +got):\n%s", difference)

@@ -20,6 +20,7 @@ type StreamStatus struct {
 	Requests    uint64     `ch:"requests" json:"requests"`                  // attempts that it sent
 	Records     uint64     `ch:"records" json:"records"`                    // records in those answers
 	Versions    uint64     `ch:"versions" json:"versions"`                  // record versions that it wrote
+	Refused     uint64     `ch:"refused" json:"refused"`                    // attempts that the partner refused for their rate
 	LimitWaitMS uint64     `ch:"limit_wait_ms" json:"limit_wait_ms"`        // its wait for the partner's limit, milliseconds
 	Level       string     `ch:"level" json:"level"`                        // of the last certificate; empty: none yet
 	ProvenAt    *time.Time `ch:"proven_at" json:"proven_at,omitempty"`      // of the last certificate that holds; nil: never
@@ -35,7 +36,7 @@ type StreamStatus struct {
 const statusQuery = `
 SELECT r.account AS account, r.provider AS provider, r.resource AS resource, r.run_id AS run_id, r.outcome AS outcome, r.error AS error,
 	r.started_at AS started_at, r.recorded_at AS recorded_at, r.pages AS pages, r.requests AS requests, r.records AS records,
-	r.versions AS versions, r.limit_wait_ms AS limit_wait_ms,
+	r.versions AS versions, r.refused AS refused, r.limit_wait_ms AS limit_wait_ms,
 	c.level AS level, p.proven_at AS proven_at, c.total AS total, c.distinct_ids AS distinct_ids, c.reason AS reason,
 	q.rejected AS rejected, k.position AS position, k.written_at AS written_at
 FROM (SELECT * FROM %[1]s.sync_runs FINAL ORDER BY started_at DESC LIMIT 1 BY account, resource) AS r

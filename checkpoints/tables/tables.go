@@ -84,16 +84,16 @@ func (s *Store) Append(ctx context.Context, c checkpoints.Checkpoint) error {
 func (s *Store) RecordRun(ctx context.Context, r checkpoints.StreamRun) error {
 	err := s.conn.Exec(ctx, "INSERT INTO "+s.database+`.sync_runs
 		(run_id, account, resource, provider, outcome, error_class, error, started_at, recorded_at,
-			pages, requests, records, versions, rejected, limit_wait_ms)
+			pages, requests, records, versions, rejected, refused, limit_wait_ms)
 		SELECT {run_id:String}, {account:String}, {resource:String}, {provider:String}, {outcome:String}, {error_class:String},
 			{error:String}, {started_at:DateTime64(6, 'UTC')}, now64(6, 'UTC'),
-			{pages:UInt64}, {requests:UInt64}, {records:UInt64}, {versions:UInt64}, {rejected:UInt64}, {limit_wait_ms:UInt64}`,
+			{pages:UInt64}, {requests:UInt64}, {records:UInt64}, {versions:UInt64}, {rejected:UInt64}, {refused:UInt64}, {limit_wait_ms:UInt64}`,
 		clickhouse.Named("run_id", r.RunID), clickhouse.Named("account", r.Stream.Account),
 		clickhouse.Named("resource", string(r.Stream.Resource)), clickhouse.Named("provider", r.Stream.Provider),
 		clickhouse.Named("outcome", string(r.Outcome)), clickhouse.Named("error_class", r.ErrorClass), clickhouse.Named("error", r.Error),
 		instant("started_at", r.StartedAt), clickhouse.Named("pages", r.Counts.Pages), clickhouse.Named("requests", r.Counts.Requests),
 		clickhouse.Named("records", r.Counts.Records), clickhouse.Named("versions", r.Counts.Versions),
-		clickhouse.Named("rejected", r.Counts.Rejected), clickhouse.Named("limit_wait_ms", uint64(r.Counts.LimitWait.Milliseconds())))
+		clickhouse.Named("rejected", r.Counts.Rejected), clickhouse.Named("refused", r.Counts.Refused), clickhouse.Named("limit_wait_ms", uint64(r.Counts.LimitWait.Milliseconds())))
 	if err != nil {
 		return fmt.Errorf("record the run of %s: %w", r.Stream, err)
 	}
@@ -136,6 +136,24 @@ func (s *Store) LoadKey(ctx context.Context, key string) (string, error) {
 		return "", nil
 	}
 	return rows[0].State, nil
+}
+
+// KeyStates returns the last states of all keys whose names begin so, by their names.
+func (s *Store) KeyStates(ctx context.Context, prefix string) (map[string]string, error) {
+	var rows []struct {
+		Key   string `ch:"key"`
+		State string `ch:"state"`
+	}
+	err := s.conn.Select(ctx, &rows, "SELECT key, argMax(key_states.state, seq) AS state FROM "+s.database+".key_states WHERE startsWith(key, {prefix:String}) GROUP BY key",
+		clickhouse.Named("prefix", prefix))
+	if err != nil {
+		return nil, fmt.Errorf("load the states of keys: %w", err)
+	}
+	states := map[string]string{}
+	for _, row := range rows {
+		states[row.Key] = row.State
+	}
+	return states, nil
 }
 
 // SaveKey stores the state of a key. When it returns without an error the state survives a crash.

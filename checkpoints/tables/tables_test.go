@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/google/go-cmp/cmp"
 
 	"tieout/checkpoints"
 	"tieout/checkpoints/checkpointstest"
@@ -92,6 +93,18 @@ func testKeys(t *testing.T, conn driver.Conn) {
 	must(t, store.SaveKey(t.Context(), "nonce 'b'", "b"))
 	load("nonce 'b'", "b")
 	load("nonce a", "")
+	must(t, store.SaveKey(t.Context(), "limit c", `{"it's": "\\c"}`))
+	must(t, store.SaveKey(t.Context(), "limit d", "1"))
+	must(t, store.SaveKey(t.Context(), "limit d", "2"))
+	for range 2 { // the second time when only the last row of each is left
+		states, err := store.KeyStates(t.Context(), "limit ")
+		must(t, err)
+		if difference := cmp.Diff(map[string]string{"limit c": `{"it's": "\\c"}`, "limit d": "2"}, states); difference != "" {
+			t.Errorf("states (-want +got):\n%s", difference)
+		}
+		must(t, conn.Exec(t.Context(), "OPTIMIZE TABLE "+database+".key_states FINAL"))
+		load("limit d", "2")
+	}
 }
 
 // testNotMigrated: each ability reports which stream it was about, and keeps the class that its connection gave.
@@ -101,14 +114,15 @@ func testNotMigrated(t *testing.T, conn driver.Conn) {
 	_, latest := store.Latest(ctx, stream)
 	_, status := store.Status(ctx)
 	_, key := store.LoadKey(ctx, "nonce a")
+	_, keys := store.KeyStates(ctx, "limit ")
 	for name, err := range map[string]error{
-		"load key": key, "save key": store.SaveKey(ctx, "nonce a", "1"),
+		"load keys": keys, "load key": key, "save key": store.SaveKey(ctx, "nonce a", "1"),
 		"latest": latest, "append": store.Append(ctx, checkpoints.Checkpoint{Stream: stream, WrittenAt: evening}),
 		"run":         store.RecordRun(ctx, checkpoints.StreamRun{Stream: stream, StartedAt: evening}),
 		"certificate": store.RecordCertificate(ctx, checkpoints.Certificate{Stream: stream, ProvenAt: evening}),
 		"status":      status,
 	} {
-		if schema.ClassOf(err) != schema.ClassConfiguration || !slices.Contains([]string{"status", "load key", "save key"}, name) && !strings.Contains(err.Error(), "kuna_main/deposits") {
+		if schema.ClassOf(err) != schema.ClassConfiguration || !slices.Contains([]string{"status", "load key", "load keys", "save key"}, name) && !strings.Contains(err.Error(), "kuna_main/deposits") {
 			t.Errorf("%s: class %s of %v", name, schema.ClassOf(err), err)
 		}
 	}

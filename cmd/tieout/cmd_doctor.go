@@ -31,7 +31,9 @@ partner's clock is from this machine's, and which of the partner's fields feed w
 			d.say(nil, "configuration: %d accounts, time zone %s", len(config.Accounts), config.Timezone)
 			keys, done := d.clickhouse(cmd.Context(), config)
 			defer done()
-			clients, err := a.clients(config, extract.NewTransport(), extract.NewKeyring(keys))
+			keyring := extract.NewKeyring(keys)
+			defer a.closingKeys(cmd.Context(), keyring)
+			clients, err := a.clients(config, extract.NewTransport(), keyring)
 			if err != nil {
 				return err
 			}

@@ -3,12 +3,15 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"tieout/checkpoints"
 	"tieout/checkpoints/tables"
+	"tieout/extract"
 )
 
 func (a *app) statusCommand() *cobra.Command {
@@ -34,12 +37,18 @@ func (a *app) statusCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			states, err := w.ledger().KeyStates(cmd.Context(), extract.LimitKeys)
+			if err != nil {
+				return err
+			}
+			keys := a.outlooks(states, time.Now())
 			if format == "json" {
-				encoder := json.NewEncoder(a.stdout)
-				encoder.SetIndent("", "  ")
-				return encoder.Encode(append([]tables.StreamStatus{}, streams...))
+				return a.encodeStatus(streams, keys)
 			}
 			a.printStatus(streams)
+			for _, key := range keys {
+				fmt.Fprintf(a.stdout, "%s: %s\n", strings.Join(key.Accounts, ", "), key)
+			}
 			return nil
 		},
 	}
@@ -47,12 +56,46 @@ func (a *app) statusCommand() *cobra.Command {
 	return command
 }
 
+// outlooks reads what the processes that use the keys have recorded, sorted by account.
+func (a *app) outlooks(states map[string]string, now time.Time) []extract.Outlook {
+	var keys []extract.Outlook
+	for key, state := range states {
+		outlook, err := extract.ReadOutlook(state, now)
+		if err != nil {
+			a.log.Warn("the limit of a key cannot be shown", "key", key, "reason", err.Error())
+			continue
+		}
+		keys = append(keys, outlook)
+	}
+	slices.SortFunc(keys, func(a, b extract.Outlook) int { return slices.Compare(a.Accounts, b.Accounts) })
+	return keys
+}
+
+// encodeStatus prints one object a stream, with what is known of the limit of its account's key.
+func (a *app) encodeStatus(streams []tables.StreamStatus, keys []extract.Outlook) error {
+	type row struct {
+		tables.StreamStatus
+		Limit *extract.Outlook `json:"limit,omitempty"`
+	}
+	rows := []row{}
+	for _, stream := range streams {
+		r := row{StreamStatus: stream}
+		if at := slices.IndexFunc(keys, func(o extract.Outlook) bool { return slices.Contains(o.Accounts, stream.Account) }); at >= 0 {
+			r.Limit = &keys[at]
+		}
+		rows = append(rows, r)
+	}
+	encoder := json.NewEncoder(a.stdout)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(rows)
+}
+
 func (a *app) printStatus(streams []tables.StreamStatus) {
 	if len(streams) == 0 {
 		fmt.Fprintln(a.stderr, "no stream has been read yet: tieout sync reads them")
 		return
 	}
-	t := a.newTable("stream", "last run (UTC)", "outcome", "stored of listed", "rejected", "proven complete as of (UTC)")
+	t := a.newTable("stream", "last run (UTC)", "outcome", "stored of listed", "rejected", "refused", "waited", "proven complete as of (UTC)")
 	for _, s := range streams {
 		of := "-"
 		switch {
@@ -69,7 +112,8 @@ func (a *app) printStatus(streams []tables.StreamStatus) {
 		if s.Outcome == string(checkpoints.Running) {
 			outcome = "running or killed"
 		}
-		t.AppendRow([]any{s.Account + "/" + s.Resource, shortTime(s.StartedAt), outcome, of, s.Rejected, proven})
+		waited := (time.Duration(s.LimitWaitMS) * time.Millisecond).Round(100 * time.Millisecond)
+		t.AppendRow([]any{s.Account + "/" + s.Resource, shortTime(s.StartedAt), outcome, of, s.Rejected, s.Refused, waited, proven})
 	}
 	t.Render()
 	for _, s := range streams {

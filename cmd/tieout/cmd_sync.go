@@ -46,7 +46,8 @@ func (a *app) syncCommand() *cobra.Command {
 				return err
 			}
 			keys := &keyStore{}
-			clients, err := a.clients(config, extract.NewTransport(), extract.NewKeyring(keys))
+			keyring := extract.NewKeyring(keys)
+			clients, err := a.clients(config, extract.NewTransport(), keyring)
 			if err != nil {
 				return err
 			}
@@ -59,6 +60,7 @@ func (a *app) syncCommand() *cobra.Command {
 			}
 			defer a.closing(w)
 			keys.KeyStore = w.ledger()
+			defer a.closingKeys(cmd.Context(), keyring)
 			return a.sync(cmd.Context(), w, clients, syncOptions{full: full, allowUnproven: len(allow) > 0})
 		},
 	}
@@ -75,6 +77,19 @@ func (a *app) closing(w *warehouse) {
 		a.log.Warn("closing ClickHouse", "error", err)
 	}
 }
+
+// closingKeys records that nothing more will be sent with the keys, so that the next run need not wait. Without that
+// record it takes for sent what might have been.
+func (a *app) closingKeys(ctx context.Context, keyring *extract.Keyring) {
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closingKeysTime)
+	defer cancel()
+	if err := keyring.Close(closing); err != nil {
+		a.log.Warn("recording that the keys are not in use any more", "error", err)
+	}
+}
+
+// closingKeysTime is little: Kubernetes kills a pod a while after it asked, and streams need most of that.
+const closingKeysTime = 2 * time.Second
 
 // refuseEmpty refuses lists that were given and name nothing, as --resource "$UNSET" does: they would mean all.
 func refuseEmpty(command *cobra.Command, names ...string) error {
@@ -96,13 +111,11 @@ func (a *app) sync(ctx context.Context, w *warehouse, clients []client, options 
 		return err
 	}
 	var accounts []sync.Account
-	var streams []schema.Stream
 	for _, c := range clients {
 		accounts = append(accounts, c.account())
-		streams = append(streams, c.account().Streams...)
 	}
 	ledger := w.ledger()
-	progress := a.newProgress(streams)
+	progress := a.newProgress(clients)
 	r := sync.Run{
 		ID: uuid.NewString(), StartedAt: time.Now().UTC().Truncate(time.Microsecond), Full: options.full,
 		Destination: w.destination(), Checkpoints: ledger, Ledger: ledger,
@@ -115,11 +128,11 @@ func (a *app) sync(ctx context.Context, w *warehouse, clients []client, options 
 }
 
 func (a *app) printResults(results []sync.Result) {
-	t := a.newTable("stream", "outcome", "pages", "records", "new versions", "rejected", "waited", "proof")
+	t := a.newTable("stream", "outcome", "pages", "records", "new versions", "rejected", "refused", "waited", "proof")
 	for _, result := range results {
 		counts := result.Counts
 		t.AppendRow([]any{
-			result.Stream, result.Outcome, counts.Pages, counts.Records, counts.Versions, counts.Rejected,
+			result.Stream, result.Outcome, counts.Pages, counts.Records, counts.Versions, counts.Rejected, counts.Refused,
 			counts.LimitWait.Round(100 * time.Millisecond), proof(result.Certificate),
 		})
 	}

@@ -92,6 +92,14 @@ func TestStatusJSON(t *testing.T) {
 		Outcome  string  `json:"outcome"`
 		Total    *uint64 `json:"total"`
 		ProvenAt *string `json:"proven_at"`
+		Refused  *uint64 `json:"refused"`
+		Limit    struct {
+			Used []struct {
+				Limit    string `json:"limit"`
+				Requests int    `json:"requests"`
+				Most     int    `json:"most"`
+			} `json:"used"`
+		} `json:"limit"`
 	}
 	if err := json.Unmarshal([]byte(w.must(exitDone, "status", "--format", "json").stdout), &streams); err != nil {
 		t.Fatal(err)
@@ -103,6 +111,12 @@ func TestStatusJSON(t *testing.T) {
 		if s.Account != "coinut_main" || s.Outcome != "done" || s.ProvenAt == nil || (s.Resource != "balances" && s.Total == nil) {
 			t.Errorf("%+v", s)
 		}
+		if used := s.Limit.Used; s.Refused == nil || len(used) != 1 || used[0].Limit != "60000/1m" || used[0].Most != 60000 || used[0].Requests != w.sandbox.Requests() {
+			t.Errorf("%s: the limit is shown as %+v, %d requests were made", s.Resource, used, w.sandbox.Requests())
+		}
+	}
+	if text, want := w.must(exitDone, "status").stdout, fmt.Sprintf("coinut_main: used %d of 60000/1m\n", w.sandbox.Requests()); !strings.Contains(text, want) {
+		t.Errorf("status does not say %q:\n%s", want, text)
 	}
 }
 

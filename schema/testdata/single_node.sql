@@ -160,6 +160,7 @@ CREATE TABLE IF NOT EXISTS `tieout`.sync_runs
     records     UInt64                   COMMENT 'Records in those answers.',
     versions    UInt64                   COMMENT 'Record versions that were new and written; for balances the snapshots.',
     rejected    UInt64                   COMMENT 'Records that went to rejected_records.',
+    refused     UInt64                   COMMENT 'Attempts that the partner refused for their rate. More than none is an incident.',
     limit_wait_ms UInt64                 COMMENT 'Time spent waiting for the partner''s rate limit.'
 )
 ENGINE = ReplacingMergeTree(recorded_at)
@@ -206,13 +207,13 @@ CREATE TABLE IF NOT EXISTS `tieout`.key_states
 (
     key        String                  COMMENT 'What the state is of, and a digest that names the key without telling it.',
     seq        UInt64                  COMMENT 'Number of the state, from 1; the highest counts.',
-    state      String                  COMMENT 'What must not be forgotten, as the nonces up to which others may have been used.',
+    state      String                  COMMENT 'What must not be forgotten: nonces up to which others may have been used, requests that may have been sent.',
     written_at DateTime64(6, 'UTC')    COMMENT 'When it was written: before it was made use of.'
 )
-ENGINE = MergeTree
-ORDER BY (key, seq)
+ENGINE = ReplacingMergeTree(seq)
+ORDER BY key
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1
-COMMENT 'What must survive a restart about the keys at partners. Rows are only added.';
+COMMENT 'What must survive a restart about the keys at partners. Of a key the row with the highest seq counts; older ones go by and by.';
 
 -- 4 0004_views.sql
 
