@@ -33,28 +33,30 @@ const (
 	slowFor = 24 * time.Hour
 )
 
-// lease is what may be sent before the next record is written.
+// lease is how long requests may leave before the next record is written.
 type lease struct {
-	left, of int
-	until    time.Time
-	lasts    time.Duration
+	until time.Time
+	lasts time.Duration
 }
 
-func (l lease) covers(now time.Time) bool { return l.left > 0 && now.Before(l.until) }
+func (l lease) covers(now time.Time) bool { return now.Before(l.until) }
 
 // low reports whether half of the lease is gone.
-func (l lease) low(now time.Time) bool { return 2*l.left <= l.of || l.until.Sub(now) <= l.lasts/2 }
+func (l lease) low(now time.Time) bool { return l.until.Sub(now) <= l.lasts/2 }
 
-// lend returns a lease: as many requests as can leave while it lasts, by the pace that is kept however long it goes on.
-func (p *pacer) lend(now time.Time, lasts time.Duration) lease {
+// requests returns how many can leave while the lease lasts: by the lemma, which holds for sending as it does for
+// arriving, and by the windows that have no budget, no more than b + r·lasts.
+func (l lease) requests(p *pacer) int {
+	if l.lasts == 0 {
+		return 0
+	}
 	each := time.Duration(0)
 	for i := range p.buckets {
 		if p.buckets[i].budget == 0 {
 			each = max(each, p.buckets[i].interval)
 		}
 	}
-	requests := p.burst + int(lasts/max(1, each))
-	return lease{left: requests, of: requests, until: now.Add(lasts), lasts: lasts}
+	return p.burst + int(l.lasts/max(1, each))
 }
 
 // ledgerVersion is the form of a record. What has another one cannot be read.
@@ -89,7 +91,7 @@ type ledgerWindow struct {
 func (p *pacer) record(now time.Time, lent lease) ledgerRecord {
 	p.settle(now)
 	r := ledgerRecord{
-		Version: ledgerVersion, SavedAt: now.UTC().Round(0), Requests: p.inFlight + lent.left,
+		Version: ledgerVersion, SavedAt: now.UTC().Round(0), Requests: p.inFlight + lent.requests(p),
 		LeaseUS: max(0, microseconds(lent.until.Sub(now))), PauseUS: max(0, microseconds(p.pause.Sub(now))), Slowed: p.slowed, Serial: p.burst == 1,
 	}
 	for i := range p.buckets {

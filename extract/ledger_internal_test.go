@@ -38,8 +38,8 @@ func TestRestart(t *testing.T) {
 	each := p.buckets[0].interval
 	begun, _ := p.earliest(instant)
 	paced := begun.Sub(instant) // what an undisturbed process would wait
-	lent := p.lend(instant, leaseTime)
-	allowed := time.Duration(lent.left)
+	lent := lease{until: instant.Add(leaseTime), lasts: leaseTime}
+	const allowed = 2 + 9 // in 6 s at a request every 0.62 s
 	killed, clean := stored(t, p, instant, lent), stored(t, p, instant, lease{until: instant})
 	p.send()
 	inFlight := stored(t, p, instant, lent)
@@ -123,7 +123,7 @@ func TestRestartStaysSlow(t *testing.T) {
 func FuzzRestore(f *testing.F) {
 	p := newPacer(windowsOf(f, "60/1m,1000/1h"), false, true)
 	p.send()
-	good := stored(f, p, instant, p.lend(instant, leaseTime))
+	good := stored(f, p, instant, lease{until: instant.Add(leaseTime), lasts: leaseTime})
 	for _, text := range []string{good, good[:100], "{}", "", "[]", `{"version":1}`, strings.ReplaceAll(good, "0", "9")} {
 		f.Add(text)
 	}
@@ -200,7 +200,7 @@ func TestReadOutlook(t *testing.T) {
 		p.send()
 		p.answer(instant)
 	}
-	r := p.record(instant, p.lend(instant, leaseTime))
+	r := p.record(instant, lease{until: instant.Add(leaseTime), lasts: leaseTime})
 	r.Accounts, r.Planned = []string{"kuna"}, 1200
 	text, err := json.Marshal(r)
 	if err != nil {

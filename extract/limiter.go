@@ -122,7 +122,6 @@ func (l *limiter) take(now time.Time) bool {
 		return false
 	}
 	l.pacer.send()
-	l.lease.left--
 	l.sent++
 	return true
 }
@@ -158,13 +157,13 @@ func (l *limiter) renew(ctx context.Context, w *waiter) (bool, error) {
 		l.loaded = true
 	}
 	now := time.Now()
-	lent, sent, refused := l.pacer.lend(now, leaseTime+4*l.writeTook), l.sent, l.refused
+	lasts := leaseTime + 4*l.writeTook
+	lent, refused := lease{until: now.Add(lasts), lasts: lasts}, l.refused
 	if err := l.save(ctx, now, lent); err != nil {
 		return true, err
 	}
 	l.writeTook = time.Since(now)
 	if l.refused == refused { // else a pause has begun meanwhile that is not written yet
-		lent.left -= l.sent - sent
 		l.lease = lent
 	}
 	return true, nil

@@ -275,7 +275,7 @@ func (s *storeWatch) SaveKey(ctx context.Context, key, state string) error {
 // TestLimiterRecordsFirst gives out no permit that the store does not know of, writes every three seconds and not for every
 // request, and lets no one wait for a slow store who need not.
 func TestLimiterRecordsFirst(t *testing.T) {
-	for _, takes := range []time.Duration{0, 300 * time.Millisecond, 20 * time.Second} {
+	for _, takes := range []time.Duration{0, 2 * time.Second, 20 * time.Second} {
 		synctest.Test(t, func(t *testing.T) {
 			store := &storeWatch{takes: takes}
 			limit, begun := limiterOf(t, "100/1m", false, store), time.Now()
@@ -307,7 +307,7 @@ func TestLimiterRecordsFirst(t *testing.T) {
 			if least := alone / (3 * time.Second); store.saved > int(least)+4 {
 				t.Errorf("the store was written %d times in %s", store.saved, took)
 			}
-			if slack := 2*takes + time.Second; took > alone+slack && takes < time.Second {
+			if slack := 2*takes + time.Second; took > alone+slack && takes < 20*time.Second {
 				t.Errorf("a store that takes %s made it %s instead of %s", takes, took, alone)
 			}
 		})
@@ -332,8 +332,8 @@ func TestLimiterStoreFails(t *testing.T) {
 		store.failSave = false
 		limit.permit(t, 0)
 		limit.release()
-		allowed := limit.lease.left
 		store.failSave = true
+		began := time.Now()
 		sent := 0
 		for ; sent < 1000; sent++ {
 			if _, err := limit.acquire(t.Context(), false); err != nil {
@@ -341,8 +341,8 @@ func TestLimiterStoreFails(t *testing.T) {
 			}
 			limit.release()
 		}
-		if sent == 0 || sent > allowed {
-			t.Errorf("%d more requests left with a store that is gone, %d were on record", sent, allowed)
+		if sent == 0 || sent > 10 || time.Since(began) > leaseTime {
+			t.Errorf("%d more requests left with a store that is gone in %s, 10 in %s were on record", sent, time.Since(began), leaseTime)
 		}
 		store.failSave = false
 		after(time.Minute)

@@ -161,6 +161,8 @@ type simulatedWorld struct {
 	left    int
 	kills   int
 	leases  int
+	leased  int // requests that left under the last record
+	beyond  int // of all records: more than they told of
 }
 
 // killsMost bounds the kills of a job: one that is killed sooner than it may send again would never end.
@@ -239,18 +241,21 @@ func (w *simulatedWorld) step() {
 }
 
 func (w *simulatedWorld) renew() {
-	w.lease = w.pacer.lend(w.now, leaseTime)
+	w.lease = lease{until: w.now.Add(leaseTime), lasts: leaseTime}
 	text, err := json.Marshal(w.pacer.record(w.now, w.lease))
 	if err != nil {
 		panic(err)
 	}
 	w.stored = string(text)
 	w.leases++
+	w.leased = 0
 }
 
 func (w *simulatedWorld) send() {
 	w.client.sent(w.now)
-	w.lease.left--
+	if w.leased++; w.life > 0 && w.leased > w.lease.requests(w.pacer) {
+		w.beyond++
+	}
 	w.left--
 	w.idle--
 	if w.gap > 0 && w.random.IntN(w.gap) == 0 {

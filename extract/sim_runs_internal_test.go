@@ -86,6 +86,9 @@ func TestSimNeverRefused(t *testing.T) {
 				t.Errorf("job %d (%d workers, %s): %d arrivals came up to %s before the lemma allows", number, s.workers, text, l.broken, l.worst)
 			}
 		}
+		if w.beyond > 0 {
+			t.Errorf("job %d (%s): %d requests left that no record told of", number, text, w.beyond)
+		}
 		if w.court.arrivals != s.requests {
 			t.Errorf("job %d: %d of %d requests arrived", number, w.court.arrivals, s.requests)
 		}
