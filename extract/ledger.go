@@ -177,18 +177,33 @@ func (p *pacer) resume(r ledgerRecord, now time.Time) {
 	}
 	for i := range p.buckets {
 		b := &p.buckets[i]
-		at := slices.IndexFunc(r.Windows, func(w ledgerWindow) bool { return w.Limit == b.window.String() })
-		if at < 0 {
-			b.used(last, p.burst) // a limit that was not kept before
-			continue
+		w, kept := r.window(b.window)
+		if b.used(last, p.burst); w == nil {
+			continue // a limit that was not kept before
 		}
-		w := r.Windows[at]
-		b.debt, b.spent.begun = since(w.DebtUS), since(w.QuarterUS)
+		// The budget's proof asks for counts, whatever limit they were made under. The debt belongs to its limit alone.
+		b.spent.begun = since(w.QuarterUS)
 		copy(b.spent.quarters[:], w.Spent)
-		if r.Requests > 0 {
-			b.debt = latest(b.debt, last).Add(time.Duration(r.Requests) * b.interval)
-			b.spent.roll(last)
-			b.spent.quarters[0] += r.Requests
+		b.spent.roll(last)
+		b.spent.quarters[0] += r.Requests
+		if kept {
+			b.debt = since(w.DebtUS)
+			if r.Requests > 0 {
+				b.debt = latest(b.debt, last).Add(time.Duration(r.Requests) * b.interval)
+			}
 		}
 	}
+}
+
+// window returns what was recorded of a window of the same length, nil if nothing was, and whether its limit is the same.
+func (r *ledgerRecord) window(window Window) (found *ledgerWindow, same bool) {
+	for i := range r.Windows {
+		if r.Windows[i].Limit == window.String() {
+			return &r.Windows[i], true
+		}
+		if recorded, err := ParseWindow(r.Windows[i].Limit); err == nil && recorded.Per == window.Per {
+			found = &r.Windows[i]
+		}
+	}
+	return found, false
 }

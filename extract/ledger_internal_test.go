@@ -94,6 +94,25 @@ func TestRestart(t *testing.T) {
 	}
 }
 
+// TestRestartUnderAnotherLimit: an hour whose limit was changed goes on at once if what was counted leaves room, and a
+// minute waits for itself.
+func TestRestartUnderAnotherLimit(t *testing.T) {
+	p := newPacer(windowsOf(t, "60/1m,1000/1h"), false, true)
+	for range 300 {
+		p.send()
+		p.answer(instant)
+	}
+	state := stored(t, p, instant, lease{until: instant})
+	for limits, want := range map[string]time.Duration{
+		"60/1m,500/1h": 0, "60/1m,301/1h": time.Hour - 10*time.Minute, "60/1m,500/2h": 2*time.Hour - 10*time.Minute, "50/1m,1000/1h": 0, "60/1m,1000/1h": 0,
+	} {
+		got, err := waits(t, limits, state, instant.Add(10*time.Minute))
+		if err != nil || (got-want).Abs() > want/100 {
+			t.Errorf("%s: the first request waits %s (%v), want about %s", limits, got, err, want)
+		}
+	}
+}
+
 // TestRestartStaysSlow keeps a key that was refused slow for a day, over restarts, and without its budget.
 func TestRestartStaysSlow(t *testing.T) {
 	for after, slowed := range map[time.Duration]int{time.Hour: 2, 23 * time.Hour: 2, 25 * time.Hour: 0} {
