@@ -73,7 +73,7 @@ func TestExpectRefuses(t *testing.T) {
 
 // TestExpectOurs reads the migrations themselves; what it finds is written down in tables_test.go a second time.
 func TestExpectOurs(t *testing.T) {
-	all, err := Migrations("my`db(")
+	all, err := Migrations("my`db(", Layout{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -67,7 +67,7 @@ func suite(t *testing.T, conn driver.Conn) {
 func newStore(t *testing.T, conn driver.Conn) (*tables.Store, string) {
 	t.Helper()
 	database := embeddedtest.Database(t, conn)
-	_, err := schema.Migrate(t.Context(), conn, database)
+	_, err := schema.Migrate(t.Context(), conn, database, schema.Layout{})
 	must(t, err)
 	return tables.NewStore(&clickhouse.Connection{Conn: conn}, database), database
 }

@@ -76,7 +76,7 @@ type warehouse struct {
 func newWarehouse(t *testing.T, conn driver.Conn) *warehouse {
 	t.Helper()
 	database := embeddedtest.Database(t, conn)
-	_, err := schema.Migrate(t.Context(), conn, database)
+	_, err := schema.Migrate(t.Context(), conn, database, schema.Layout{})
 	must(t, err)
 	return &warehouse{conn, database, clickhouse.NewDestination(&clickhouse.Connection{Conn: conn}, database)}
 }

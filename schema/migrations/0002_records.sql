@@ -27,7 +27,7 @@ CREATE TABLE IF NOT EXISTS {{db}}.deposit_versions {{on_cluster}}
     run_id          SimpleAggregateFunction(any, String)                        COMMENT 'Run that wrote this version, see sync_runs.',
     payload         SimpleAggregateFunction(any, String)         COMMENT 'The partner''s JSON, byte for byte. Holds personal data.' CODEC(ZSTD(3))
 )
-ENGINE = {{replicated}}AggregatingMergeTree
+ENGINE = {{sharded account, deposit_id}}AggregatingMergeTree
 PARTITION BY toYYYYMM(created_at)
 ORDER BY (account, deposit_id, version, payload_hash)
 SETTINGS {{settings}}
@@ -56,7 +56,7 @@ CREATE TABLE IF NOT EXISTS {{db}}.trade_versions {{on_cluster}}
     run_id          SimpleAggregateFunction(any, String)                        COMMENT 'Run that wrote this version, see sync_runs.',
     payload         SimpleAggregateFunction(any, String)         COMMENT 'The partner''s JSON, byte for byte. Holds personal data.' CODEC(ZSTD(3))
 )
-ENGINE = {{replicated}}AggregatingMergeTree
+ENGINE = {{sharded account, trade_id}}AggregatingMergeTree
 PARTITION BY toYYYYMM(created_at)
 ORDER BY (account, trade_id, version, payload_hash)
 SETTINGS {{settings}}
@@ -86,7 +86,7 @@ CREATE TABLE IF NOT EXISTS {{db}}.payment_versions {{on_cluster}}
     run_id            SimpleAggregateFunction(any, String)                        COMMENT 'Run that wrote this version, see sync_runs.',
     payload           SimpleAggregateFunction(any, String)         COMMENT 'The partner''s JSON, byte for byte. Holds personal data.' CODEC(ZSTD(3))
 )
-ENGINE = {{replicated}}AggregatingMergeTree
+ENGINE = {{sharded account, payment_id}}AggregatingMergeTree
 PARTITION BY toYYYYMM(created_at)
 ORDER BY (account, payment_id, version, payload_hash)
 SETTINGS {{settings}}
@@ -106,7 +106,7 @@ CREATE TABLE IF NOT EXISTS {{db}}.balance_snapshots {{on_cluster}}
     run_id       String                     COMMENT 'Run that observed it, see sync_runs.',
     payload      String      COMMENT 'The partner''s JSON, byte for byte.' CODEC(ZSTD(3))
 )
-ENGINE = {{replicated}}ReplacingMergeTree(observed_us)
+ENGINE = {{sharded account, currency}}ReplacingMergeTree(observed_us)
 PARTITION BY toYYYYMM(as_of)
 ORDER BY (account, currency, as_of)
 SETTINGS {{settings}}
@@ -126,7 +126,7 @@ CREATE TABLE IF NOT EXISTS {{db}}.rejected_records {{on_cluster}}
     run_id        SimpleAggregateFunction(any, String)                  COMMENT 'A run that met it, see sync_runs.',
     payload       SimpleAggregateFunction(any, String)   COMMENT 'The partner''s JSON, byte for byte. Holds personal data.' CODEC(ZSTD(3))
 )
-ENGINE = {{replicated}}AggregatingMergeTree
+ENGINE = {{sharded account, resource}}AggregatingMergeTree
 ORDER BY (account, resource, record_id, payload_hash)
 SETTINGS {{settings}}
 COMMENT 'Quarantine: records that partners listed and that do not fit their table, kept whole with the reason.';
