@@ -131,7 +131,7 @@ func (d *Destination) insert(ctx context.Context, runID string, i insert) error 
 		"log_comment":                     "tieout " + runID,
 	}))
 	// The driver's own batch: repeat classifies its errors.
-	return repeat(ctx, func() error {
+	return d.conn.insertRepeat(ctx, func() error {
 		batch, err := d.conn.Conn.PrepareBatch(ctx, fmt.Sprintf("INSERT INTO %s.%s (%s)", d.database, i.table, i.columns))
 		if err != nil {
 			return err
