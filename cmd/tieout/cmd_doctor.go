@@ -73,7 +73,7 @@ func (d *doctor) warn(format string, args ...any) {
 
 // clickhouse looks at ClickHouse and returns where the state of keys is kept, nil if it is nowhere, and what closes it.
 func (d *doctor) clickhouse(ctx context.Context, config Config) (extract.KeyStore, func()) {
-	w, err := d.open(ctx, config, false)
+	w, err := d.open(ctx, config, forWork)
 	if err != nil {
 		d.say(err, "ClickHouse")
 		return nil, func() {}
@@ -84,8 +84,8 @@ func (d *doctor) clickhouse(ctx context.Context, config Config) (extract.KeyStor
 		d.say(err, "ClickHouse at %s", w.target)
 		return nil, done
 	}
-	d.say(nil, "ClickHouse %s at %s", server.Version, w.target)
-	pending, err := schema.Pending(ctx, w, w.target.Database)
+	d.say(nil, "ClickHouse %s at %s, %s", server.Version, w.target, w.layout)
+	pending, err := schema.Pending(ctx, w, w.target.Database, w.layout)
 	switch {
 	case err != nil:
 		d.say(err, "schema")

@@ -25,7 +25,7 @@ func (a *app) statusCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			w, err := a.open(cmd.Context(), config, false)
+			w, err := a.open(cmd.Context(), config, forWork)
 			if err != nil {
 				return err
 			}

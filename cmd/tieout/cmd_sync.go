@@ -53,7 +53,7 @@ func (a *app) syncCommand() *cobra.Command {
 			if clients, err = selected(clients, accounts, resources); err != nil {
 				return err
 			}
-			w, err := a.open(cmd.Context(), config, false)
+			w, err := a.open(cmd.Context(), config, forWork)
 			if err != nil {
 				return err
 			}

@@ -299,3 +299,38 @@ func TestFormatsAreExact(t *testing.T) {
 		}
 	}
 }
+
+// TestMigrateDryRunForCluster shows the SQL for a cluster where there is none, and refuses to work as if there were one.
+func TestMigrateDryRunForCluster(t *testing.T) {
+	w := newWorkplace(t, sandbox.Options{Records: -1}, "").with("TIEOUT_CLICKHOUSE_CLUSTER=main")
+	sql := w.must(exitDone, "migrate", "--dry-run").stdout
+	for _, text := range []string{
+		"-- for the cluster main", "CREATE DATABASE IF NOT EXISTS `tieout` ON CLUSTER `main`", "`tieout`.deposit_versions_local ON CLUSTER `main`",
+		"ENGINE = Distributed('main', 'tieout', 'deposit_versions_local', cityHash64(account, deposit_id))",
+	} {
+		if !strings.Contains(sql, text) {
+			t.Errorf("the SQL lacks %q", text)
+		}
+	}
+	for _, command := range []string{"migrate", "sync", "status"} {
+		f := w.must(exitConfiguration, command)
+		if !strings.Contains(f.stderr, "TIEOUT_CLICKHOUSE_CLUSTER names cluster main") {
+			t.Errorf("%s: %s", command, f.stderr)
+		}
+	}
+}
+
+// TestServerMigrateForCluster does the same on a server that knows no cluster.
+func TestServerMigrateForCluster(t *testing.T) {
+	w := newWorkplace(t, sandbox.Options{Records: -1}, serverDSN(t)).with("TIEOUT_CLICKHOUSE_CLUSTER=main")
+	f := w.must(exitDone, "migrate", "--dry-run")
+	if !strings.Contains(f.stdout, "ON CLUSTER `main`") || !strings.Contains(f.stderr, "the server knows no cluster main") {
+		t.Errorf("%s%s", f.stdout, f.stderr)
+	}
+	if f := w.must(exitConfiguration, "migrate"); !strings.Contains(f.stderr, "the server knows no cluster main") {
+		t.Errorf("%s", f.stderr)
+	}
+	if sql := w.with("TIEOUT_CLICKHOUSE_CLUSTER=").must(exitDone, "migrate", "--dry-run").stdout; !strings.Contains(sql, "-- for a single server") {
+		t.Errorf("%.200s", sql)
+	}
+}

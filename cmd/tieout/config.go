@@ -16,6 +16,7 @@ import (
 // logged as a whole.
 type Config struct {
 	ClickHouseDSN schema.Secret  // a DSN of clickhouse-go, or embedded:PATH
+	Cluster       string         // name of a self-run cluster that the tables lie on; empty: none
 	Library       string         // path of libchdb.so; empty: the usual places
 	Accounts      []Account      // in the order of TIEOUT_ACCOUNTS
 	ProvidersDir  string         // folder of further definitions; empty: the built-in ones only
@@ -151,7 +152,8 @@ func (r *configReader) common(settings commonSettings) Config {
 		LogFormat:     logFormatAuto,
 	}
 	if settings.ClickHouseCluster != "" {
-		r.problem(variableClickHouseCluster, "clusters are not supported by this version yet, leave it unset")
+		config.Cluster = settings.ClickHouseCluster
+		r.check(variableClickHouseCluster, checkCluster(config.Cluster))
 	}
 	if !config.ClickHouseDSN.IsZero() {
 		r.check(variableClickHouseDSN, checkClickHouseDSN(config.ClickHouseDSN.Reveal()))

@@ -200,7 +200,7 @@ func TestLoadConfigNeeds(t *testing.T) {
 func TestLoadConfigReportsAllTogether(t *testing.T) {
 	environ := []string{
 		"TIEOUT_ACCOUNTS=kuna,coinut-main,Kuna,log,kuna,,lost,kuna", // kuna three times is one problem
-		"TIEOUT_CLICKHOUSE_CLUSTER=main",
+		"TIEOUT_CLICKHOUSE_CLUSTER={main}",
 		"TIEOUT_CLICKHOUSE_DSN=mysql://root@host/db",
 		"TIEOUT_KUNA_API_SECRTE=secret",
 		"TIEOUT_KUNA_BASE_URL=http://api.kuna.io",
@@ -218,7 +218,7 @@ func TestLoadConfigReportsAllTogether(t *testing.T) {
 		"TIEOUT_ACCOUNTS: lists kuna twice",
 		"TIEOUT_ACCOUNTS: name 2 of the list must be 1 to 64 letters, digits and _",
 		"TIEOUT_ACCOUNTS: name 6 of the list must be 1 to 64 letters, digits and _",
-		"TIEOUT_CLICKHOUSE_CLUSTER: clusters are not supported by this version yet, leave it unset",
+		"TIEOUT_CLICKHOUSE_CLUSTER: is no name of a cluster: want letters, digits, _, - and ., as in system.clusters",
 		"TIEOUT_CLICKHOUSE_DSN: its scheme is unknown: want clickhouse://user:password@host:9000/database?secure=true, " +
 			"http(s)://user:password@host:8123/database or embedded:PATH",
 		"TIEOUT_KUNA_API_KEY: is set, and TIEOUT_KUNA_API_KEY_FILE too: set one of them",

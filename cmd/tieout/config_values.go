@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -25,6 +26,17 @@ func checkClickHouseDSN(text string) error {
 		return classified.Err // without the operation: who shows it names the variable
 	}
 	return err
+}
+
+// clusterName is what ClickHouse's configuration takes for a name of a cluster.
+var clusterName = regexp.MustCompile(`^[A-Za-z0-9_.-]+$`)
+
+// checkCluster reports whether a text can be the name of a cluster. A macro cannot: system.clusters holds none.
+func checkCluster(text string) error {
+	if !clusterName.MatchString(text) {
+		return errors.New("is no name of a cluster: want letters, digits, _, - and ., as in system.clusters")
+	}
+	return nil
 }
 
 // checkBaseURL reports whether credentials may be sent to an address: to a partner only under TLS, in the clear

@@ -45,7 +45,11 @@ var variables = []variable{
 		"where the tables are: clickhouse://user:password@host:9000/tieout?secure=true, http(s)://…, or " +
 			"embedded:PATH for ClickHouse inside this process",
 	},
-	{variableClickHouseCluster, "", "reserved; clusters are not supported by this version yet"},
+	{
+		variableClickHouseCluster, "",
+		"name of a self-run cluster in the server's system.clusters: the tables are made on all its nodes, replicated, those " +
+			"of records in shards; not for ClickHouse Cloud, which is recognised",
+	},
 	{"TIEOUT_LIBCHDB", "", "path of libchdb.so, which embedded: needs; unset: where make puts it"},
 	{variableAccounts, "", "names of the accounts, for example coinut_main,kuna (letters, digits, _)"},
 	{accountPrefix + "PROVIDER", "the account's name", "definition of the partner's API"},

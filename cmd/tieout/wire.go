@@ -1,69 +1,15 @@
 package main
 
 import (
-	"cmp"
-	"context"
 	"fmt"
-	"io"
 	"maps"
 	"net/http"
 	"slices"
 
-	"tieout/checkpoints/tables"
 	"tieout/extract"
-	"tieout/load/clickhouse"
-	"tieout/load/embedded"
 	"tieout/schema"
 	"tieout/sync"
 )
-
-// warehouse is the configured ClickHouse with what we keep in it.
-type warehouse struct {
-	*clickhouse.Connection
-	target clickhouse.Target
-}
-
-// open connects to the configured ClickHouse. With the database as default, statements need not name it.
-func (a *app) open(ctx context.Context, config Config, defaultDatabase bool) (*warehouse, error) {
-	target, err := clickhouse.ParseDSN(config.ClickHouseDSN.Reveal())
-	if err != nil {
-		return nil, err
-	}
-	library := cmp.Or(config.Library, embedded.DefaultLibrary())
-	connection, err := clickhouse.Open(ctx, target, clickhouse.Options{
-		Version:         version,
-		DefaultDatabase: defaultDatabase,
-		Embedded: func(path string) (http.RoundTripper, io.Closer, error) {
-			engine, err := embedded.Open(library, path)
-			if err != nil {
-				return nil, nil, err
-			}
-			return engine.Transport(), engine, nil
-		},
-	})
-	if err != nil {
-		return nil, err
-	}
-	return &warehouse{Connection: connection, target: target}, nil
-}
-
-// migrate brings the schema up to date and says so if there was something to do.
-func (a *app) migrate(ctx context.Context, w *warehouse) error {
-	applied, err := schema.Migrate(ctx, w, w.target.Database)
-	if err != nil {
-		return err
-	}
-	for _, migration := range applied {
-		a.log.Info("applied a migration", "migration", migration.Name, "database", w.target.Database)
-	}
-	return nil
-}
-
-func (w *warehouse) destination() *clickhouse.Destination {
-	return clickhouse.NewDestination(w.Connection, w.target.Database)
-}
-
-func (w *warehouse) ledger() *tables.Store { return tables.NewStore(w.Connection, w.target.Database) }
 
 // clients makes a client for each configured account, with the streams to read. Keys is what they share about their
 // keys; nil: nothing.
