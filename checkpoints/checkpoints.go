@@ -14,7 +14,7 @@ import (
 // Checkpoint is a place in a stream up to which everything is stored.
 type Checkpoint struct {
 	Stream    schema.Stream // whose place it is
-	Epoch     uint64        // number of the stream's run; 0: there is no checkpoint yet
+	Epoch     uint64        // number of the lease it was written under; it only grows; 0: there is no checkpoint yet
 	Seq       uint64        // number within the epoch
 	Source    string        // where the list was read: host and path of the partner's API
 	Position  string        // where the list goes on, as its paging style writes it; empty: at the beginning
@@ -29,7 +29,9 @@ type Store interface {
 	// Latest returns the stream's checkpoint with the highest epoch and, in it, the highest sequence number; the
 	// zero epoch if there is none.
 	Latest(ctx context.Context, stream schema.Stream) (Checkpoint, error)
-	// Append adds a checkpoint. Adding it again changes nothing.
+	// Append adds a checkpoint. Adding it again changes nothing. It refuses one of an epoch that is over, with an
+	// error around a *StaleError: the stream has a checkpoint of a higher epoch, or somebody has taken a lease of the
+	// account with a higher number.
 	Append(ctx context.Context, checkpoint Checkpoint) error
 }
 

@@ -15,7 +15,7 @@ import (
 var tablesAndViews = []string{
 	"balance_snapshots", "balances", "balances_as_of", "deposit_versions", "deposits", "deposits_as_of", "key_states",
 	"payment_versions", "payments", "payments_as_of", "rejected_records", "schema_migrations", "sync_certificates",
-	"sync_checkpoints", "sync_runs", "trade_versions", "trades", "trades_as_of",
+	"sync_checkpoints", "sync_leases", "sync_runs", "trade_versions", "trades", "trades_as_of",
 }
 
 type described struct {

@@ -11,17 +11,19 @@ import (
 	"tieout/schema"
 )
 
-// Memory is a checkpoints.Store and a checkpoints.Ledger that forgets everything with its process. Its zero value
-// is empty and ready; several goroutines may use it. Like every service it does nothing once its context has
-// ended.
+// Memory is a checkpoints.Store, a checkpoints.Ledger and checkpoints.Leases that forget everything with their
+// process. Its zero value is empty and ready; several goroutines may use it. Like every service it does nothing once
+// its context has ended.
 type Memory struct {
 	mu           sync.Mutex // guards the rest
 	checkpoints  []checkpoints.Checkpoint
 	runs         []checkpoints.StreamRun
 	certificates []checkpoints.Certificate
+	leases       map[checkpoints.Scope]checkpoints.Lease // the last of each scope
 }
 
 var (
+	_ checkpoints.Leases = (*Memory)(nil)
 	_ checkpoints.Store  = (*Memory)(nil)
 	_ checkpoints.Ledger = (*Memory)(nil)
 )
@@ -48,6 +50,9 @@ func (m *Memory) Append(ctx context.Context, checkpoint checkpoints.Checkpoint) 
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.overtaken(checkpoint) {
+		return checkpoints.Stale(checkpoint)
+	}
 	checkpoint.WrittenAt = checkpoint.WrittenAt.UTC()
 	m.checkpoints = append(m.checkpoints, checkpoint)
 	return nil

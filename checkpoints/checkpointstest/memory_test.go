@@ -14,6 +14,10 @@ func TestMemory(t *testing.T) {
 	checkpointstest.Suite(t, func(*testing.T) checkpoints.Store { return &checkpointstest.Memory{} })
 }
 
+func TestMemoryLeases(t *testing.T) {
+	checkpointstest.LeaseSuite(t, func(*testing.T) checkpointstest.LeaseStore { return &checkpointstest.Memory{} })
+}
+
 var stream = schema.Stream{Account: "kuna_main", Provider: "kuna", Resource: schema.Deposits}
 
 // TestMemoryLedger: of the rows of one run and stream the last one counts, as in the tables.

@@ -72,8 +72,8 @@ func testStatus(t *testing.T, conn driver.Conn) {
 	)
 	written := night(1).Add(time.Minute)
 	for _, c := range []checkpoints.Checkpoint{
-		{Stream: deposits, Epoch: 2, Seq: 1, Position: `it's\here`, WrittenAt: written},
 		{Stream: deposits, Epoch: 1, Seq: 9, Position: "old", WrittenAt: night(9)},
+		{Stream: deposits, Epoch: 2, Seq: 1, Position: `it's\here`, WrittenAt: written},
 		{Stream: trades, Epoch: 1, Seq: 1, WrittenAt: written},
 	} {
 		must(t, store.Append(t.Context(), c))

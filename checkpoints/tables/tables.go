@@ -5,6 +5,7 @@ package tables
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -64,16 +65,28 @@ func (s *Store) Latest(ctx context.Context, stream schema.Stream) (checkpoints.C
 	}, nil
 }
 
-// Append implements checkpoints.Store.
+// codeThrown is ClickHouse's FUNCTION_THROW_IF_VALUE_IS_NON_ZERO: our own statement has refused.
+const codeThrown = 395
+
+// Append implements checkpoints.Store. The statement that writes also looks whether a later run has begun. A run that
+// begins in between finds the checkpoint or does not; it was true when it was written, and the first checkpoint of the
+// later run has a higher epoch, so that this one never counts again.
 func (s *Store) Append(ctx context.Context, c checkpoints.Checkpoint) error {
 	err := s.conn.Exec(ctx, "INSERT INTO "+s.database+`.sync_checkpoints
 		(account, resource, epoch, seq, source, position, batch_id, batch_rows, run_id, written_at)
 		SELECT {account:String}, {resource:String}, {epoch:UInt64}, {seq:UInt64}, {source:String}, {position:String},
-			{batch_id:String}, {batch_rows:UInt64}, {run_id:String}, {written_at:DateTime64(6, 'UTC')}`,
-		clickhouse.Named("account", c.Stream.Account), clickhouse.Named("resource", string(c.Stream.Resource)),
+			{batch_id:String}, {batch_rows:UInt64}, {run_id:String}, {written_at:DateTime64(6, 'UTC')}
+		WHERE throwIf(greatest(
+			(SELECT max(epoch) FROM `+s.database+`.sync_checkpoints WHERE account = {account:String} AND resource = {resource:String}),
+			(SELECT max(fence) FROM `+s.database+`.sync_leases WHERE scope = {scope:String})
+		) > {epoch:UInt64}, 'a later run has taken over') = 0`,
+		clickhouse.Named("scope", string(checkpoints.AccountScope(c.Stream.Account))), clickhouse.Named("account", c.Stream.Account), clickhouse.Named("resource", string(c.Stream.Resource)),
 		clickhouse.Named("epoch", c.Epoch), clickhouse.Named("seq", c.Seq), clickhouse.Named("source", c.Source), clickhouse.Named("position", c.Position),
 		clickhouse.Named("batch_id", c.BatchID), clickhouse.Named("batch_rows", c.BatchRows),
 		clickhouse.Named("run_id", c.RunID), instant("written_at", c.WrittenAt))
+	if exception, ok := errors.AsType[*clickhouse.Exception](err); ok && exception.Code == codeThrown {
+		return checkpoints.Stale(c)
+	}
 	if err != nil {
 		return fmt.Errorf("write the checkpoint of %s: %w", c.Stream, err)
 	}

@@ -17,7 +17,12 @@ import (
 	"tieout/schema"
 )
 
-func TestMain(m *testing.M) { os.Exit(embeddedtest.Main(m)) }
+func TestMain(m *testing.M) {
+	if setting := os.Getenv(rivalVariable); setting != "" {
+		os.Exit(rival(setting))
+	}
+	os.Exit(embeddedtest.Main(m))
+}
 
 func TestTables(t *testing.T) { suite(t, embeddedtest.Connect(t)) }
 
@@ -53,6 +58,7 @@ func suite(t *testing.T, conn driver.Conn) {
 			return store
 		})
 	})
+	t.Run("leases", func(t *testing.T) { leaseSuite(t, conn) })
 	t.Run("run", func(t *testing.T) { testRun(t, conn) })
 	t.Run("certificate", func(t *testing.T) { testCertificate(t, conn) })
 	t.Run("status of nothing", func(t *testing.T) { testStatusOfNothing(t, conn) })

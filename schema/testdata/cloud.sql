@@ -214,6 +214,24 @@ ORDER BY (key, seq)
 SETTINGS replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 2592000
 COMMENT 'What must survive a restart about the keys at partners. Rows are only added.';
 
+CREATE TABLE IF NOT EXISTS `tieout`.sync_leases 
+(
+    scope       String                                              COMMENT 'What the lease is of: account and its name, or key and a digest that names the key without telling it.',
+    fence       UInt64                                              COMMENT 'Number of the lease, which only grows; the epoch of the checkpoints that are written under it.',
+    claim_id    String                                              COMMENT 'Random: tells the claims of rivals apart.',
+    host        SimpleAggregateFunction(any, String)                COMMENT 'Machine of the process that claims the lease.',
+    pid         SimpleAggregateFunction(any, Int64)                 COMMENT 'Number of the process on that machine.',
+    process     SimpleAggregateFunction(any, String)                COMMENT 'Tells the process from all others; empty where nobody can.',
+    run_id      SimpleAggregateFunction(any, String)                COMMENT 'Run that wants to write, see sync_runs.',
+    taken_at    SimpleAggregateFunction(min, DateTime64(6, 'UTC'))  COMMENT 'When it was claimed, by the clock of ClickHouse.',
+    expires_at  SimpleAggregateFunction(max, DateTime64(6, 'UTC'))  COMMENT 'From when on somebody else may take it, by the same clock.',
+    released_at SimpleAggregateFunction(max, DateTime64(6, 'UTC'))  COMMENT 'When it was given back; 1970 before that.'
+)
+ENGINE = AggregatingMergeTree
+ORDER BY (scope, fence, claim_id)
+SETTINGS replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 2592000
+COMMENT 'Who may write: the claim with the highest number, unless it has expired or was released.';
+
 -- 4 0004_views.sql
 
 CREATE VIEW IF NOT EXISTS `tieout`.deposits 
