@@ -30,6 +30,7 @@ func leaseSuite(t *testing.T, conn driver.Conn) {
 		store, database := newStore(t, conn)
 		return place{tables.NewLeases(&clickhouse.Connection{Conn: &pausingConn{conn, 500 * time.Millisecond}}, database, nil), store}
 	})
+	t.Run("steps", func(t *testing.T) { testSteps(t, conn) })
 	t.Run("ended holders", func(t *testing.T) { testEnded(t, conn) })
 }
 
