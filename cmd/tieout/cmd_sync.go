@@ -21,7 +21,10 @@ import (
 const syncHelp = `Fetch what the partners list and load what is new into ClickHouse, once.
 
 Every stream (a resource of an account) goes on where its last checkpoint is, writes every version of every
-record that it has not stored yet, and ends with the comparison of what is stored with the partner's own count.`
+record that it has not stored yet, and ends with the comparison of what is stored with the partner's own count.
+
+One run reads an account at a time. A second one says who is at it, leaves the account out and ends with 75; what a
+killed run has left behind it takes over.`
 
 func (a *app) syncCommand() *cobra.Command {
 	var accounts, resources, allow []string
@@ -90,24 +93,45 @@ func refuseEmpty(command *cobra.Command, names ...string) error {
 
 type syncOptions struct{ full, allowUnproven bool }
 
-// sync brings the schema up to date, reads every stream and prints what came of each.
+// sync brings the schema up to date, reads every stream whose account nobody else reads, and prints what came of each.
 func (a *app) sync(ctx context.Context, w *warehouse, clients []client, options syncOptions) error {
 	if err := a.migrate(ctx, w); err != nil {
 		return err
 	}
+	runID := uuid.NewString()
+	owned, err := a.own(ctx, w, clients, runID)
+	if err != nil {
+		return err
+	}
+	if len(owned.clients) == 0 {
+		return reportedError{owned.refused}
+	}
+	running, hold := checkpoints.Keep(ctx, w.leases(), owned.leases)
+	defer a.release(ctx, hold)
+	verdict := a.read(running, w, owned, hold, sync.Run{
+		ID: runID, StartedAt: time.Now().UTC().Truncate(time.Microsecond), Full: options.full, Log: a.log,
+	}, options)
+	if err := hold.Err(); err != nil {
+		fmt.Fprintln(a.stderr, "tieout:", err)
+		return reportedError{err}
+	}
+	if verdict == nil && owned.refused != nil {
+		return reportedError{owned.refused}
+	}
+	return verdict
+}
+
+// read reads the streams under their leases and prints what came of each.
+func (a *app) read(ctx context.Context, w *warehouse, owned ownership, hold *checkpoints.Hold, r sync.Run, options syncOptions) error {
 	var accounts []sync.Account
 	var streams []schema.Stream
-	for _, c := range clients {
+	for _, c := range owned.clients {
 		accounts = append(accounts, c.account())
 		streams = append(streams, c.account().Streams...)
 	}
-	ledger := w.ledger()
 	progress := a.newProgress(streams)
-	r := sync.Run{
-		ID: uuid.NewString(), StartedAt: time.Now().UTC().Truncate(time.Microsecond), Full: options.full,
-		Destination: w.destination(), Checkpoints: ledger, Ledger: ledger,
-		Observer: progress, Log: a.log,
-	}
+	r.Destination, r.Observer = finishing{w.guarded(hold)}, progress
+	r.Ledger, r.Checkpoints = w.ledger(), advancing{checkpoints.Fenced(w.ledger(), owned.leases)}
 	results := r.Sync(ctx, accounts)
 	progress.close()
 	a.printResults(results)

@@ -17,7 +17,8 @@ import (
 // Destination writes batches into the tables of one database, which must be migrated.
 type Destination struct {
 	conn     *Connection
-	database string // quoted
+	database string                    // quoted
+	check    func(schema.Stream) error // whether the stream may still be written; nil: it may
 }
 
 var _ load.Destination = (*Destination)(nil)
@@ -25,6 +26,16 @@ var _ load.Destination = (*Destination)(nil)
 // NewDestination returns the destination of a database.
 func NewDestination(conn *Connection, database string) *Destination {
 	return &Destination{conn: conn, database: schema.QuoteIdentifier(database)}
+}
+
+// Guarded returns the destination with a check whether a stream may still be written. It is made after what is stored
+// was looked up, and before anything is inserted: whoever may not write any more numbers no version by what he sees of
+// the next writer. A write that was checked in time and arrives late has the number of a version that is older by
+// its first_seen_at, and is shown as such.
+func (d *Destination) Guarded(check func(schema.Stream) error) *Destination {
+	guarded := *d
+	guarded.check = check
+	return &guarded
 }
 
 // Write implements load.Destination: quarantine first, then the records, each block in one insert.
@@ -42,6 +53,11 @@ func (d *Destination) Write(ctx context.Context, batch load.Batch) (load.Receipt
 		versions = load.NewVersions(batch.Rows, current)
 	}
 	inserts = append(inserts, rowInserts(batch, versions)...)
+	if d.check != nil {
+		if err := d.check(batch.Stream); err != nil {
+			return load.Receipt{}, err
+		}
+	}
 	id := sha256.New()
 	for _, i := range inserts {
 		if err := d.insert(ctx, batch.RunID, i); err != nil {
