@@ -3,6 +3,8 @@ package checkpoints
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 )
@@ -125,12 +127,13 @@ func (h *Hold) extend(ctx context.Context, lease Lease) error {
 	return nil
 }
 
+// all returns the leases, those of accounts first: they say more to a person.
 func (h *Hold) all() []Lease {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	leases := make([]Lease, 0, len(h.held))
-	for _, lease := range h.held {
-		leases = append(leases, lease)
+	for _, scope := range slices.Sorted(maps.Keys(h.held)) {
+		leases = append(leases, h.held[scope])
 	}
 	return leases
 }

@@ -19,8 +19,8 @@ import (
 // How long a lease lasts unless it is extended, which happens six times in its term. A run that is killed keeps the
 // next one waiting for so long, if they cannot see each other: on one machine they can. The engine inside the process
 // is of one process only, so that there nobody waits, and a statement may take long.
-const (
-	leaseTerm         = time.Minute
+var (
+	leaseTerm         = time.Minute // shorter in tests
 	embeddedLeaseTerm = time.Hour
 )
 

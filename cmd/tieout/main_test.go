@@ -24,10 +24,16 @@ import (
 // with exit codes, signals and the engine's lock on its folder, as people have them.
 const asProgram = "TIEOUT_TEST_AS_PROGRAM"
 
+// shortLeases is how long the program's leases last, where a test waits for the end of one.
+const shortLeases = "TIEOUT_TEST_LEASE_TERM"
+
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
 		if err := os.Unsetenv(asProgram); err != nil {
 			panic(err)
+		}
+		if term, err := time.ParseDuration(os.Getenv(shortLeases)); err == nil {
+			leaseTerm = term
 		}
 		main()
 	}
