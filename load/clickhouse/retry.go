@@ -54,7 +54,15 @@ func (c *Connection) Select(ctx context.Context, destination any, query string, 
 func repeat(ctx context.Context, do func() error) error {
 	for attempt := 0; ; attempt++ {
 		err := Classify("", do())
-		if err == nil || schema.ClassOf(err) != schema.ClassTransient {
+		if err == nil {
+			return nil
+		}
+		class := schema.ClassOf(err)
+		// The driver reports the cause of an ended context, which may be any error.
+		if ctx.Err() != nil && (class == schema.ClassTransient || class == schema.ClassUnclassified) {
+			return stopped(ctx, err)
+		}
+		if class != schema.ClassTransient {
 			return err
 		}
 		if attempt == retriesMax {
