@@ -25,7 +25,7 @@ func (a *app) statusCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			w, err := a.open(cmd.Context(), config, forWork)
+			w, err := a.open(cmd.Context(), config, forReading)
 			if err != nil {
 				return err
 			}

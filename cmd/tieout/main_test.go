@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 		}
 		main()
 	}
-	os.Exit(m.Run())
+	os.Exit(embeddedtest.Main(m))
 }
 
 // finished is how a command ended.

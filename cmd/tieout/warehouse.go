@@ -19,7 +19,7 @@ type warehouse struct {
 	*clickhouse.Connection
 	target  clickhouse.Target
 	cluster string        // that is configured; empty: none
-	layout  schema.Layout // what kind of ClickHouse it is; a single server where a person asks
+	layout  schema.Layout // what kind of ClickHouse it is; a single server where nothing is written
 }
 
 // purpose says what a ClickHouse is opened for.
@@ -27,9 +27,10 @@ type purpose int
 
 // The purposes.
 const (
-	forWork   purpose = iota // our own statements, to be sent as the kind of ClickHouse needs
-	forPerson                // a person's statements, in the target's database, sent as they are
-	forReview                // the SQL for a cluster is to be shown, also where there is none
+	forWork    purpose = iota // our own statements, to be sent as the kind of ClickHouse needs
+	forPerson                 // a person's statements, in the target's database, sent as they are
+	forReading                // our own statements that only read, sent so that who may only read can send them
+	forReview                 // the SQL for a cluster is to be shown, also where there is none
 )
 
 // open connects to the configured ClickHouse and finds out of which kind it is.
@@ -55,7 +56,7 @@ func (a *app) open(ctx context.Context, config Config, why purpose) (*warehouse,
 		return nil, err
 	}
 	w := &warehouse{Connection: connection, target: target, cluster: config.Cluster}
-	if why == forPerson {
+	if why == forPerson || why == forReading {
 		return w, nil
 	}
 	if w.layout, err = a.detect(ctx, w, why); err != nil {
