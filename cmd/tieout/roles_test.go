@@ -109,7 +109,7 @@ func (c *recordingConn) Select(ctx context.Context, destination any, query strin
 
 func (c *recordingConn) Query(ctx context.Context, query string, args ...any) (driver.Rows, error) {
 	c.note(query)
-	return c.Conn.Query(ctx, query, args...)
+	return c.Conn.Query(ctx, query, args...) //nolint:rowserrcheck // who asked reads them
 }
 
 func (c *recordingConn) QueryRow(ctx context.Context, query string, args ...any) driver.Row {
@@ -175,8 +175,10 @@ func TestRolesSuffice(t *testing.T) {
 	}
 	sent := recording.taken()
 	checkRole(t, "tieout_writer", database, sent)
-	for _, table := range []string{"deposit_versions", "trade_versions", "payment_versions", "balance_snapshots", "rejected_records",
-		"sync_runs", "sync_checkpoints", "sync_certificates", "sync_leases", "key_states"} {
+	for _, table := range []string{
+		"deposit_versions", "trade_versions", "payment_versions", "balance_snapshots", "rejected_records",
+		"sync_runs", "sync_checkpoints", "sync_certificates", "sync_leases", "key_states",
+	} {
 		if !slices.ContainsFunc(sent, func(s string) bool { return strings.HasPrefix(s, "INSERT INTO `"+database+"`."+table) }) {
 			t.Errorf("nothing was written to %s: the test shows less than it seems", table)
 		}
