@@ -16,7 +16,10 @@ type Record struct {
 	UpdatedAt      time.Time // when the partner last changed it, UTC; zero where it does not say
 	ListedUnder    string    // the value of the list's filter under which it was found; empty for an unfiltered list
 	FirstSeenAt    time.Time // when the answer that held this version arrived, UTC
+	AskedAt        time.Time // when the request for that answer was sent, UTC
 	Version        uint64    // number of the change that we observed, from 1; given when it is written
+	DeletedAt      time.Time // of a tombstone: by when the record had left the partner's list, UTC; zero in every other version
+	Evidence       string    // of a tombstone: the certificate that shows it
 	Payload        []byte    // the partner's JSON, byte for byte
 	PayloadHash    [32]byte  // SHA-256 of the canonical payload and of ListedUnder: the identity of the content
 }
