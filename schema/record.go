@@ -167,6 +167,25 @@ func NewRow(resource Resource) Row {
 	panic(fmt.Sprintf("schema: no row for resource %q", resource))
 }
 
+// Copy returns a row with the same content. The payload is shared: nobody changes its bytes.
+func Copy(row Row) Row {
+	switch r := row.(type) {
+	case *Deposit:
+		other := *r
+		return &other
+	case *Trade:
+		other := *r
+		return &other
+	case *Payment:
+		other := *r
+		return &other
+	case *Balance:
+		other := *r
+		return &other
+	}
+	panic(fmt.Sprintf("schema: no copy of a %T", row))
+}
+
 // Rejected is a record that cannot be stored as what it should be: kept whole, with the reason.
 type Rejected struct {
 	RecordID    string    // the partner's identifier, empty where none could be read

@@ -100,9 +100,9 @@ func (v storedVersion) after(lower load.Current) load.Current {
 		return current // what is lower is older than what this run found
 	}
 	if current.Sights = lower.Sights; current.Sights == nil && lower.Version > 0 {
-		current.Sights = []load.Sight{{PayloadHash: lower.PayloadHash}}
+		current.Sights = []load.Sight{{Version: lower.Version, PayloadHash: lower.PayloadHash}}
 	}
-	current.Sights = append(current.Sights, load.Sight{PayloadHash: hash, FirstSeenAt: v.FirstSeenAt})
+	current.Sights = append(current.Sights, load.Sight{Version: v.Version, PayloadHash: hash, FirstSeenAt: v.FirstSeenAt})
 	return current
 }
 
