@@ -91,7 +91,7 @@ func TestExpectOurs(t *testing.T) {
 		}
 	}
 	want := []string{"deposits_as_of", "trades_as_of", "payments_as_of", "balances_as_of"}
-	if difference := cmp.Diff(want, parameterised); difference != "" || len(objects) != 18 {
+	if difference := cmp.Diff(want, parameterised); difference != "" || len(objects) != 20 {
 		t.Errorf("%d objects, parameters (-want +got):\n%s", len(objects), difference)
 	}
 }

@@ -30,7 +30,7 @@ CREATE TABLE IF NOT EXISTS {{db}}.sync_checkpoints {{on_cluster}}
     epoch       UInt64                   COMMENT 'Number of the run of this stream; it only grows, and a lower one never counts again.',
     seq         UInt64                   COMMENT 'Number of the checkpoint in its epoch, from 1.',
     source      LowCardinality(String)   COMMENT 'Host and path of the partner''s API that the list was read from.',
-    position    String                   COMMENT 'Where the list goes on; its form belongs to the paging style. Empty: at the beginning.',
+    position    String                   COMMENT 'Where the stream goes on and what is known of its lists, in the form of the run. Empty: at the beginning.',
     batch_id    String                   COMMENT 'SHA-256 of what was written before this checkpoint, in hexadecimal.',
     batch_rows  UInt64                   COMMENT 'Record versions in that batch.',
     run_id      String                   COMMENT 'Run that wrote it, see sync_runs.',
@@ -45,18 +45,41 @@ CREATE TABLE IF NOT EXISTS {{db}}.sync_certificates {{on_cluster}}
 (
     account      LowCardinality(String)          COMMENT 'Name of the account in TIEOUT_ACCOUNTS.',
     resource     LowCardinality(String)          COMMENT 'deposits, trades, payments or balances.',
+    list         LowCardinality(String)          COMMENT 'Which of the stream''s lists, as in listed_under of its records; empty where the stream has only one.',
+    window       String                          COMMENT 'Span of created_at that it speaks of, from/before in UTC; empty: all records of the list.',
     run_id       String                          COMMENT 'Run that tried the proof, see sync_runs.',
-    level        LowCardinality(String)          COMMENT 'C3n: every id ever seen is counted by the partner; snapshot: one answer is the whole list; unproven.',
-    proven_at    DateTime64(6, 'UTC')            COMMENT 'Instant of the answer whose total is compared.',
+    level        LowCardinality(String)          COMMENT 'What is shown. C3: as many records were present at one answer as the partner counts in it; C3n: as many were ever seen, in a list that none leaves; snapshot: one answer is the whole list; stable: no total, and two readings that were the same; unproven: nothing.',
+    proven_at    DateTime64(6, 'UTC')            COMMENT 'Instant of the answer that was compared; of a stable list: before the first of its two readings.',
     total        Nullable(UInt64)                COMMENT 'Records in the list by the partner''s count; NULL where it gives none.',
-    distinct_ids UInt64                          COMMENT 'Identifiers of the list that are in ClickHouse, quarantine included.',
+    distinct_ids UInt64                          COMMENT 'Records of the list that are in ClickHouse; what is in quarantine is not among them.',
+    ids_sha256   String                          COMMENT 'SHA-256 of the identifiers at proven_at, sorted as bytes, each with a line feed, in hexadecimal; empty without a proof.',
+    passes       UInt64                          COMMENT 'How often the run read the list from end to end.',
+    requests     UInt64                          COMMENT 'Requests that the run spent on the list.',
     assumptions  String                          COMMENT 'What the proof takes for granted about the list.',
-    reason       String                          COMMENT 'Why there is no proof; empty where there is one.'
+    reason       String                          COMMENT 'Why there is no proof; empty where there is one.',
+    recorded_at  DateTime64(6, 'UTC')            COMMENT 'When this row was written; of a run, a stream, a list and a window the last row counts.'
 )
-ENGINE = {{replicated}}ReplacingMergeTree(proven_at)
-ORDER BY (account, resource, run_id)
+ENGINE = {{replicated}}ReplacingMergeTree(recorded_at)
+ORDER BY (account, resource, list, window, run_id)
 SETTINGS {{settings}}
-COMMENT 'For each run and stream: whether ClickHouse holds the partner''s whole list, and by which proof.';
+COMMENT 'For each run and list: whether ClickHouse holds the whole of the partner''s list, and by which proof.';
+
+CREATE TABLE IF NOT EXISTS {{db}}.balance_cuts {{on_cluster}}
+(
+    account     LowCardinality(String)   COMMENT 'Name of the account in TIEOUT_ACCOUNTS.',
+    run_id      String                   COMMENT 'Run that read both balances, see sync_runs.',
+    currency    LowCardinality(String)   COMMENT 'Currency code in upper case.',
+    provider    LowCardinality(String)   COMMENT 'Name of the definition by which the balance was read.',
+    before_at   DateTime64(6, 'UTC')     COMMENT 'as_of of the snapshot before the lists were read.',
+    after_at    DateTime64(6, 'UTC')     COMMENT 'as_of of the snapshot after the lists were read.',
+    consistent  Bool                     COMMENT 'Both snapshots agree and every list is proven between them: the balance and the lists speak of one state.',
+    reason      String                   COMMENT 'Why they do not; empty where they do.',
+    recorded_at DateTime64(6, 'UTC')     COMMENT 'When this row was written; of a run, an account and a currency the last row counts.'
+)
+ENGINE = {{replicated}}ReplacingMergeTree(recorded_at)
+ORDER BY (account, run_id, currency)
+SETTINGS {{settings}}
+COMMENT 'For each run and balance: whether it can be compared with the lists of its account.';
 
 CREATE TABLE IF NOT EXISTS {{db}}.key_states {{on_cluster}}
 (
