@@ -22,22 +22,9 @@ func TestMain(m *testing.M) { os.Exit(embeddedtest.Main(m)) }
 
 func TestMigrate(t *testing.T) { migrateSuite(t, embeddedtest.Connect(t)) }
 
-// TestMigrateServer runs the same against the servers that TIEOUT_TEST_CLICKHOUSE_DSN names, separated by spaces.
+// TestMigrateServer runs the same against servers.
 func TestMigrateServer(t *testing.T) {
-	texts := strings.Fields(os.Getenv("TIEOUT_TEST_CLICKHOUSE_DSN"))
-	if len(texts) == 0 {
-		t.Skip("TIEOUT_TEST_CLICKHOUSE_DSN names no server")
-	}
-	for _, text := range texts {
-		target, err := clickhouse.ParseDSN(text)
-		must(t, err)
-		t.Run(target.Protocol.String(), func(t *testing.T) {
-			connection, err := clickhouse.Open(t.Context(), target, clickhouse.Options{Version: "test"})
-			must(t, err)
-			defer connection.Close()
-			migrateSuite(t, connection)
-		})
-	}
+	embeddedtest.Servers(t, func(t *testing.T, connection *clickhouse.Connection) { migrateSuite(t, connection) })
 }
 
 func must(t *testing.T, err error) {

@@ -21,22 +21,9 @@ func TestMain(m *testing.M) { os.Exit(embeddedtest.Main(m)) }
 
 func TestTables(t *testing.T) { suite(t, embeddedtest.Connect(t)) }
 
-// TestTablesServer runs the suite against the servers that TIEOUT_TEST_CLICKHOUSE_DSN names, separated by spaces.
+// TestTablesServer runs the same against servers.
 func TestTablesServer(t *testing.T) {
-	texts := strings.Fields(os.Getenv("TIEOUT_TEST_CLICKHOUSE_DSN"))
-	if len(texts) == 0 {
-		t.Skip("TIEOUT_TEST_CLICKHOUSE_DSN names no server")
-	}
-	for _, text := range texts {
-		target, err := clickhouse.ParseDSN(text)
-		must(t, err)
-		t.Run(target.Protocol.String(), func(t *testing.T) {
-			connection, err := clickhouse.Open(t.Context(), target, clickhouse.Options{Version: "test"})
-			must(t, err)
-			defer connection.Close()
-			suite(t, connection)
-		})
-	}
+	embeddedtest.Servers(t, func(t *testing.T, connection *clickhouse.Connection) { suite(t, connection) })
 }
 
 func must(t *testing.T, err error) {

@@ -71,7 +71,7 @@ func testForgottenToken(t *testing.T, w *warehouse) {
 		t.Errorf("the sum is %s", sum)
 	}
 	w.write(t, severalBlocks(), 0)
-	if ids, err := w.destination.CountIDs(t.Context(), depositStream); err != nil || ids != 3 { // what is in quarantine only is not stored
+	if ids, err := w.destination.CountIDs(t.Context(), depositStream, ""); err != nil || ids != 3 { // what is in quarantine only is not stored
 		t.Errorf("%d ids, %v", ids, err)
 	}
 }
