@@ -36,6 +36,7 @@ func destinationSuite(t *testing.T, conn driver.Conn) {
 		"accounts share nothing":          testAccountsShareNothing,
 		"failure between two blocks":      testFailureBetweenBlocks,
 		"lost answer":                     testLostAnswer,
+		"lost sighting":                   testLostSighting,
 		"lost answer, forgotten token":    testForgottenToken,
 		"connection lost before the send": testLostBeforeSend,
 		"quarantine":                      testQuarantine,
