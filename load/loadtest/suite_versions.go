@@ -135,19 +135,25 @@ func testStaleGone(t *testing.T, b *bench) {
 	b.holds(t, "", 1)
 }
 
-// life writes a number of random batches, of several runs, to every bench. The batches of a run are then written
-// again in any order, which must change nothing.
-func life(t *testing.T, random *rand.Rand, batches int, benches ...*bench) {
+// life is a sequence of random batches of several runs.
+type life struct {
+	random *rand.Rand
+	clock  int // seconds; it never goes back
+	run    int
+}
+
+// live writes a number of batches to every bench. Those of a run are then written again in any order, which must
+// change nothing.
+func (l *life) live(t *testing.T, batches int, benches ...*bench) {
 	t.Helper()
-	lists := []string{"", "PAID", "OPEN"}
+	random, lists := l.random, []string{"", "PAID", "OPEN"}
 	statuses := schema.Statuses()
-	clock, run := 1, 0
 	var written []func() load.Batch
 	for range batches {
-		if random.IntN(4) == 0 {
-			run, written = run+1, nil
+		if random.IntN(4) == 0 || written == nil {
+			l.run, written = l.run+1, nil
 		}
-		seed, now, runID := random.Uint64(), clock, fmt.Sprint("run ", run)
+		seed, now, runID := random.Uint64(), l.clock, fmt.Sprint("run ", l.run)
 		next := func() load.Batch {
 			r := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // test data
 			at, batch := now, rows()
@@ -161,7 +167,7 @@ func life(t *testing.T, random *rand.Rand, batches int, benches ...*bench) {
 			}
 			return by(runID, batch)
 		}
-		clock += 20
+		l.clock += 20
 		written = append(written, next)
 		for _, b := range benches {
 			_, err := b.store.Write(t.Context(), next())
@@ -182,22 +188,22 @@ func life(t *testing.T, random *rand.Rand, batches int, benches ...*bench) {
 	}
 }
 
-func seeded(t *testing.T) *rand.Rand {
+func born(t *testing.T) *life {
 	t.Helper()
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
-	return rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // test data
+	return &life{random: rand.New(rand.NewPCG(seed, 0))} //nolint:gosec // test data
 }
 
-func testRepetitions(t *testing.T, b *bench) { life(t, seeded(t), 12, b) }
+func testRepetitions(t *testing.T, b *bench) { born(t).live(t, 12, b) }
 
 // testLikeMemory lets a store and a destination in memory live the same life: they hold the same.
 func testLikeMemory(t *testing.T, b *bench) {
 	memory := &Memory{}
 	model := &bench{memory, HistoryOf(memory)}
-	random := seeded(t)
+	life := born(t)
 	for range 2 {
-		life(t, random, 6, b, model)
+		life.live(t, 6, b, model)
 		lists := []string{"PAID", "OPEN", "NONE"}
 		if difference := cmp.Diff(model.snapshot(t, lists...), b.snapshot(t, lists...)); difference != "" {
 			t.Fatalf("(-memory +store):\n%s", difference)
