@@ -109,15 +109,36 @@ func (s *Store) RecordCertificate(ctx context.Context, c checkpoints.Certificate
 		totals = append(totals, clickhouse.Named("total", *c.Total))
 	}
 	err := s.conn.Exec(ctx, "INSERT INTO "+s.database+`.sync_certificates
-		(account, resource, run_id, level, proven_at, total, distinct_ids, assumptions, reason)
-		SELECT {account:String}, {resource:String}, {run_id:String}, {level:String}, {proven_at:DateTime64(6, 'UTC')}, `+total+`,
-			{distinct_ids:UInt64}, {assumptions:String}, {reason:String}`,
+		(account, resource, list, window, run_id, level, proven_at, total, distinct_ids, ids_sha256, passes, requests, assumptions, reason, recorded_at)
+		SELECT {account:String}, {resource:String}, {list:String}, {window:String}, {run_id:String}, {level:String},
+			{proven_at:DateTime64(6, 'UTC')}, `+total+`, {distinct_ids:UInt64}, {ids_sha256:String}, {passes:UInt64}, {requests:UInt64},
+			{assumptions:String}, {reason:String}, now64(6, 'UTC')`,
 		append(totals, clickhouse.Named("account", c.Stream.Account), clickhouse.Named("resource", string(c.Stream.Resource)),
+			clickhouse.Named("list", c.List), clickhouse.Named("window", c.Window),
 			clickhouse.Named("run_id", c.RunID), clickhouse.Named("level", c.Level), instant("proven_at", c.ProvenAt),
-			clickhouse.Named("distinct_ids", c.DistinctIDs), clickhouse.Named("assumptions", c.Assumptions),
-			clickhouse.Named("reason", c.Reason))...)
+			clickhouse.Named("distinct_ids", c.DistinctIDs), clickhouse.Named("ids_sha256", c.IDsSHA256),
+			clickhouse.Named("passes", c.Passes), clickhouse.Named("requests", c.Requests),
+			clickhouse.Named("assumptions", c.Assumptions), clickhouse.Named("reason", c.Reason))...)
 	if err != nil {
 		return fmt.Errorf("record the certificate of %s: %w", c.Stream, err)
+	}
+	return nil
+}
+
+// RecordCuts implements checkpoints.Ledger. There is one cut for each currency of an account: few enough to be
+// written one by one.
+func (s *Store) RecordCuts(ctx context.Context, cuts []checkpoints.Cut) error {
+	for _, c := range cuts {
+		err := s.conn.Exec(ctx, "INSERT INTO "+s.database+`.balance_cuts
+			(account, run_id, currency, provider, before_at, after_at, consistent, reason, recorded_at)
+			SELECT {account:String}, {run_id:String}, {currency:String}, {provider:String}, {before_at:DateTime64(6, 'UTC')},
+				{after_at:DateTime64(6, 'UTC')}, {consistent:Bool}, {reason:String}, now64(6, 'UTC')`,
+			clickhouse.Named("account", c.Account), clickhouse.Named("run_id", c.RunID), clickhouse.Named("currency", c.Currency),
+			clickhouse.Named("provider", c.Provider), instant("before_at", c.BeforeAt), instant("after_at", c.AfterAt),
+			clickhouse.Named("consistent", c.Consistent), clickhouse.Named("reason", c.Reason))
+		if err != nil {
+			return fmt.Errorf("record the cut of %s of account %s: %w", c.Currency, c.Account, err)
+		}
 	}
 	return nil
 }

@@ -42,8 +42,11 @@ func suite(t *testing.T, conn driver.Conn) {
 	})
 	t.Run("run", func(t *testing.T) { testRun(t, conn) })
 	t.Run("certificate", func(t *testing.T) { testCertificate(t, conn) })
+	t.Run("cuts", func(t *testing.T) { testCuts(t, conn) })
 	t.Run("status of nothing", func(t *testing.T) { testStatusOfNothing(t, conn) })
 	t.Run("status", func(t *testing.T) { testStatus(t, conn) })
+	t.Run("status of lists", func(t *testing.T) { testStatusOfLists(t, conn) })
+	t.Run("every field of a list", func(t *testing.T) { testListFields(t, conn) })
 	t.Run("status of a killed run", func(t *testing.T) { testStatusOfKilledRun(t, conn) })
 	t.Run("status of quarantine", func(t *testing.T) { testStatusOfQuarantine(t, conn) })
 	t.Run("keys", func(t *testing.T) { testKeys(t, conn) })
@@ -93,6 +96,7 @@ func testNotMigrated(t *testing.T, conn driver.Conn) {
 		"latest": latest, "append": store.Append(ctx, checkpoints.Checkpoint{Stream: stream, WrittenAt: evening}),
 		"run":         store.RecordRun(ctx, checkpoints.StreamRun{Stream: stream, StartedAt: evening}),
 		"certificate": store.RecordCertificate(ctx, checkpoints.Certificate{Stream: stream, ProvenAt: evening}),
+		"cuts":        store.RecordCuts(ctx, []checkpoints.Cut{{Account: "kuna_main/deposits", BeforeAt: evening, AfterAt: evening}}),
 		"status":      status,
 	} {
 		if schema.ClassOf(err) != schema.ClassConfiguration || !slices.Contains([]string{"status", "load key", "save key"}, name) && !strings.Contains(err.Error(), "kuna_main/deposits") {
