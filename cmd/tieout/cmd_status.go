@@ -52,7 +52,7 @@ func (a *app) printStatus(streams []tables.StreamStatus) {
 		fmt.Fprintln(a.stderr, "no stream has been read yet: tieout sync reads them")
 		return
 	}
-	t := a.newTable("stream", "last run (UTC)", "outcome", "stored of listed", "rejected", "proven complete as of (UTC)")
+	t := a.newTable("stream", "last run (UTC)", "outcome", "stored of listed", "proven complete as of")
 	for _, s := range streams {
 		of := "-"
 		switch {
@@ -65,22 +65,40 @@ func (a *app) printStatus(streams []tables.StreamStatus) {
 		if s.ProvenAt != nil {
 			proven = shortTime(*s.ProvenAt)
 		}
-		outcome := s.Outcome
-		if s.Outcome == string(checkpoints.Running) {
-			outcome = "running or killed"
-		}
-		t.AppendRow([]any{s.Account + "/" + s.Resource, shortTime(s.StartedAt), outcome, of, s.Rejected, proven})
+		t.AppendRow([]any{s.Account + "/" + s.Resource, s.StartedAt.UTC().Format("2006-01-02 15:04"), s.Outcome, of, proven})
 	}
 	t.Render()
 	for _, s := range streams {
-		if s.Error != "" {
-			fmt.Fprintf(a.stdout, "%s/%s: %s\n", s.Account, s.Resource, oneLine(s.Error))
-		}
-		if s.Reason != "" {
-			fmt.Fprintf(a.stdout, "%s/%s is unproven: %s\n", s.Account, s.Resource, s.Reason)
+		for _, line := range notes(s) {
+			fmt.Fprintf(a.stdout, "%s/%s %s\n", s.Account, s.Resource, line)
 		}
 	}
 }
 
-// shortTime is an instant for people, in UTC as the header says.
+// notes returns what the table has no room for: whatever is not as it should be, and why.
+func notes(s tables.StreamStatus) []string {
+	var lines []string
+	if s.Outcome == string(checkpoints.Running) {
+		lines = append(lines, fmt.Sprintf("is running since %s UTC, or was killed", shortTime(s.StartedAt)))
+	}
+	if s.Error != "" {
+		lines = append(lines, "failed: "+oneLine(s.Error))
+	}
+	reason := ""
+	if s.Reason != "" {
+		reason = ": " + oneLine(s.Reason)
+	}
+	switch {
+	case s.StableAt != nil:
+		lines = append(lines, fmt.Sprintf("is stable as of %s UTC, and not proven%s", shortTime(*s.StableAt), reason))
+	case s.Level == checkpoints.LevelUnproven || s.Level != "" && s.ProvenAt == nil || reason != "":
+		lines = append(lines, "is not proven complete"+reason)
+	}
+	if s.Rejected > 0 {
+		lines = append(lines, fmt.Sprintf("has %d records in quarantine, see rejected_records", s.Rejected))
+	}
+	return lines
+}
+
+// shortTime is an instant for people, in UTC as the header or the text says.
 func shortTime(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") }

@@ -92,6 +92,11 @@ func TestStatusJSON(t *testing.T) {
 		Outcome  string  `json:"outcome"`
 		Total    *uint64 `json:"total"`
 		ProvenAt *string `json:"proven_at"`
+		Lists    []struct {
+			Level       string  `json:"level"`
+			ProvenAt    *string `json:"proven_at"`
+			DistinctIDs uint64  `json:"distinct_ids"`
+		} `json:"lists"`
 	}
 	if err := json.Unmarshal([]byte(w.must(exitDone, "status", "--format", "json").stdout), &streams); err != nil {
 		t.Fatal(err)
@@ -102,6 +107,9 @@ func TestStatusJSON(t *testing.T) {
 	for _, s := range streams {
 		if s.Account != "coinut_main" || s.Outcome != "done" || s.ProvenAt == nil || (s.Resource != "balances" && s.Total == nil) {
 			t.Errorf("%+v", s)
+		}
+		if len(s.Lists) != 1 || s.Lists[0].Level == "" || s.Lists[0].ProvenAt == nil || s.Lists[0].DistinctIDs == 0 {
+			t.Errorf("the lists of %s are %+v", s.Resource, s.Lists)
 		}
 	}
 }
