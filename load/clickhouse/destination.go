@@ -70,7 +70,7 @@ type writing struct {
 func (w *writing) insert(ctx context.Context, inserts ...insert) error {
 	for _, i := range inserts {
 		if err := w.insertBlock(ctx, w.batch.RunID, i); err != nil {
-			return fmt.Errorf("insert %d rows into %s: %w", len(i.rows), i.table, err)
+			return fmt.Errorf("insert %d rows into %s: %w", i.size, i.table, err)
 		}
 		fmt.Fprintln(w.id, i.table, i.digest)
 	}
@@ -130,6 +130,11 @@ func (d *Destination) insertBlock(ctx context.Context, runID string, i insert) e
 		defer batch.Abort() //nolint:errcheck // after Send it has nothing left to do and says so
 		for _, row := range i.rows {
 			if err := batch.Append(row...); err != nil {
+				return &schema.Error{Class: schema.ClassUnclassified, Err: err}
+			}
+		}
+		for at, column := range i.values {
+			if err := batch.Column(at).Append(column); err != nil {
 				return &schema.Error{Class: schema.ClassUnclassified, Err: err}
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"tieout/load"
@@ -69,25 +70,42 @@ func tombstoneSightings(gone []load.Gone, last map[string]load.Last, tombstones 
 	return seen
 }
 
-// sightingInserts turns sightings into blocks.
+// appendTo appends all that is stored of the sighting.
+func (s sighting) appendTo(line []byte) []byte {
+	line = append(strconv.AppendQuote(line, s.id), ' ')
+	line = append(strconv.AppendUint(line, s.version, 10), ' ')
+	line = append(strconv.AppendInt(line, s.firstAt.UnixMicro(), 10), ' ')
+	line = append(strconv.AppendInt(line, s.lastAt.UnixMicro(), 10), ' ')
+	line = append(strconv.AppendQuote(line, s.listedUnder), ' ')
+	return append(strconv.AppendBool(line, s.tombstone), '\n')
+}
+
+// sightingInserts turns sightings into blocks. There is one for every record of a batch, known or not, so they go to
+// the driver as columns and not as rows of boxed values.
 func sightingInserts(batch load.Batch, seen []sighting) []insert {
 	slices.SortFunc(seen, func(a, b sighting) int { return cmp.Or(cmp.Compare(a.id, b.id), cmp.Compare(a.version, b.version)) })
 	var inserts []insert
 	for some := range slices.Chunk(seen, sightingsPerBlock) {
-		i := insert{
-			table:   "record_sightings",
-			columns: "account, resource, record_id, version, first_seen_at, last_seen_at, listed_under, tombstone",
-		}
-		sum := sha256.New()
+		var (
+			accounts, resources = slices.Repeat([]string{batch.Stream.Account}, len(some)), slices.Repeat([]string{string(batch.Stream.Resource)}, len(some))
+			ids, lists          = make([]string, 0, len(some)), make([]string, 0, len(some))
+			versions            = make([]uint64, 0, len(some))
+			first, last         = make([]time.Time, 0, len(some)), make([]time.Time, 0, len(some))
+			tombstones          = make([]bool, 0, len(some))
+		)
+		sum, line := sha256.New(), []byte(nil)
 		fmt.Fprintf(sum, "%q %q\n", batch.Stream.Account, batch.Stream.Resource) // streams share the table, see blockDigest
 		for _, s := range some {
-			i.rows = append(i.rows, []any{
-				batch.Stream.Account, string(batch.Stream.Resource), s.id, s.version, s.firstAt, s.lastAt, s.listedUnder, s.tombstone,
-			})
-			fmt.Fprintf(sum, "%q %d %d %d %q %t\n", s.id, s.version, s.firstAt.UnixMicro(), s.lastAt.UnixMicro(), s.listedUnder, s.tombstone)
+			ids, versions, lists = append(ids, s.id), append(versions, s.version), append(lists, s.listedUnder)
+			first, last, tombstones = append(first, s.firstAt), append(last, s.lastAt), append(tombstones, s.tombstone)
+			line = s.appendTo(line[:0])
+			sum.Write(line)
 		}
-		i.digest = hex.EncodeToString(sum.Sum(nil))
-		inserts = append(inserts, i)
+		inserts = append(inserts, insert{
+			table: "record_sightings", size: len(some), digest: hex.EncodeToString(sum.Sum(nil)),
+			columns: "account, resource, record_id, version, first_seen_at, last_seen_at, listed_under, tombstone",
+			values:  []any{accounts, resources, ids, versions, first, last, lists, tombstones},
+		})
 	}
 	return inserts
 }
