@@ -46,7 +46,10 @@ func TestMemoryLedger(t *testing.T) {
 func TestMemoryLedgerOfLists(t *testing.T) {
 	memory := &checkpointstest.Memory{}
 	for _, c := range []checkpoints.Certificate{
-		{RunID: "1", List: "PAID"}, {RunID: "1", List: "OPEN"}, {RunID: "1", List: "OPEN", Window: "a/b"}, {RunID: "2", List: "OPEN"},
+		{RunID: "1", List: "PAID"},
+		{RunID: "1", List: "OPEN"},
+		{RunID: "1", List: "OPEN", Window: "a/b"},
+		{RunID: "2", List: "OPEN"},
 		{RunID: "1", List: "OPEN", Reason: "again"},
 	} {
 		c.Stream = stream

@@ -141,7 +141,7 @@ func (d *Destination) lastRows(ctx context.Context, stream schema.Stream, ids []
 		if err != nil {
 			return err
 		}
-		defer found.Close() //nolint:errcheck // what was read is read, and Err tells of the rest
+		defer found.Close()
 		for found.Next() {
 			row := schema.NewRow(stream.Resource)
 			if err := scan(found.Scan, row); err != nil {

@@ -113,7 +113,7 @@ func (d *Destination) sightingPage(ctx context.Context, stream schema.Stream, id
 		if err != nil {
 			return err
 		}
-		defer rows.Close() //nolint:errcheck // what was read is read, and Err tells of the rest
+		defer rows.Close()
 		for rows.Next() {
 			var s sighting
 			if err := rows.Scan(&s.id, &s.version, &s.firstAt, &s.lastAt, &s.listedUnder, &s.tombstone); err != nil {

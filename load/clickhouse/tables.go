@@ -102,12 +102,12 @@ func recordColumns(batch load.Batch, r *schema.Record) (names []string, values [
 			[]any{r.Account, batch.AsOf.UTC(), uint64(r.FirstSeenAt.UnixMicro()), r.FirstSeenAt.UTC(), r.Provider, batch.RunID, string(r.Payload)}
 	}
 	return []string{
-			"account", "version", "payload_hash", "provider", "status", "listed_under", "first_seen_at", "deleted_at", "evidence",
-			"run_id", "payload",
-		}, []any{
-			r.Account, r.Version, string(r.PayloadHash[:]), r.Provider, string(r.Status), r.ListedUnder,
-			r.FirstSeenAt.UTC(), bindTime(r.DeletedAt, false), r.Evidence, batch.RunID, string(r.Payload),
-		}
+		"account", "version", "payload_hash", "provider", "status", "listed_under", "first_seen_at", "deleted_at", "evidence",
+		"run_id", "payload",
+	}, []any{
+		r.Account, r.Version, string(r.PayloadHash[:]), r.Provider, string(r.Status), r.ListedUnder,
+		r.FirstSeenAt.UTC(), bindTime(r.DeletedAt, false), r.Evidence, batch.RunID, string(r.Payload),
+	}
 }
 
 // rejectedInsert turns the rejected records of a batch into their block.
