@@ -101,13 +101,15 @@ func recordColumns(batch load.Batch, r *schema.Record) (names []string, values [
 		return []string{"account", "as_of", "observed_us", "observed_at", "provider", "run_id", "payload"},
 			[]any{r.Account, batch.AsOf.UTC(), uint64(r.FirstSeenAt.UnixMicro()), r.FirstSeenAt.UTC(), r.Provider, batch.RunID, string(r.Payload)}
 	}
-	return []string{
+	names = []string{
 		"account", "version", "payload_hash", "provider", "status", "listed_under", "first_seen_at", "deleted_at", "evidence",
 		"run_id", "payload",
-	}, []any{
+	}
+	values = []any{
 		r.Account, r.Version, string(r.PayloadHash[:]), r.Provider, string(r.Status), r.ListedUnder,
 		r.FirstSeenAt.UTC(), bindTime(r.DeletedAt, false), r.Evidence, batch.RunID, string(r.Payload),
 	}
+	return names, values
 }
 
 // rejectedInsert turns the rejected records of a batch into their block.

@@ -50,6 +50,8 @@ func Suite(t *testing.T, open func(t *testing.T) (Store, History)) {
 		"no tombstone":                    testNoTombstone,
 		"back after a tombstone":          testReturn,
 		"back by an old batch":            testStaleGone,
+		"back at once":                    testReturnAtOnce,
+		"gone again":                      testGoneAgain,
 		"several lists":                   testLists,
 		"records that move":               testMoves,
 		"open by status":                  testOpenByStatus,

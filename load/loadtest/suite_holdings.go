@@ -25,12 +25,15 @@ func testSightings(t *testing.T, b *bench) {
 	b.wantSightings(t, "", "a 6 to 9")
 	b.write(t, by("next run", rows(at(a(), 8*time.Second, 9*time.Second))), 0, 0, 0)
 	b.wantSightings(t, "", "a 6 to 9")
+	c := func() *schema.Deposit { return deposit("c", schema.StatusPending, 0, 0) }
+	b.write(t, rows(at(c(), 9*time.Second, 11*time.Second), at(c(), 5*time.Second, 6*time.Second), at(c(), 7*time.Second, 8*time.Second)), 1, 1, 0)
+	b.wantSightings(t, "", "a 6 to 9", "c 6 to 9")
 	// To the microsecond, in whatever zone.
 	east := time.FixedZone("east", 9*60*60)
 	precise := at(a(), 20*time.Second+123456*time.Microsecond, 21*time.Second)
 	precise.AskedAt = precise.AskedAt.In(east)
 	b.write(t, rows(precise), 0, 0, 0)
-	b.wantSightings(t, "", "a 6 to 20.123456")
+	b.wantSightings(t, "", "a 6 to 20.123456", "c 6 to 9")
 	must(t, b.store.Sightings(t.Context(), stream, "", func(s load.Sighting) error {
 		if s.FirstAt.Location() != time.UTC || s.LastAt.Location() != time.UTC {
 			t.Errorf("seen in %s and %s", s.FirstAt.Location(), s.LastAt.Location())
@@ -39,7 +42,7 @@ func testSightings(t *testing.T, b *bench) {
 	}))
 	// Another version of the record is the same record.
 	b.write(t, rows(deposit("a", schema.StatusFailed, 30, 31), deposit("b", schema.StatusFailed, 30, 31)), 2, 1, 0)
-	b.wantSightings(t, "", "a 6 to 30", "b 31 to 30")
+	b.wantSightings(t, "", "a 6 to 30", "b 31 to 30", "c 6 to 9")
 }
 
 func testNeverAsked(t *testing.T, b *bench) {

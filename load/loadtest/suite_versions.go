@@ -135,6 +135,28 @@ func testStaleGone(t *testing.T, b *bench) {
 	b.holds(t, "", 1)
 }
 
+// testReturnAtOnce: a record can leave and come back in one instant of our clock.
+func testReturnAtOnce(t *testing.T, b *bench) {
+	b.write(t, rows(deposit("a", schema.StatusPending, 1, 2)), 1, 1, 0)
+	b.write(t, gone(5, "a"), 1, 0, 0)
+	b.write(t, rows(deposit("a", schema.StatusPending, 5, 5)), 1, 1, 1)
+	for _, again := range []load.Batch{gone(5, "a"), rows(deposit("a", schema.StatusPending, 5, 5)), rows(deposit("a", schema.StatusPending, 1, 2))} {
+		b.write(t, again, 0, 0, 0)
+	}
+	b.wantHistory(t, "a1 pending", "a2 pending gone 5", "a3 pending")
+	b.wantSightings(t, "", "a 5 to 5")
+}
+
+// testGoneAgain: nobody has seen a tombstone. That it is known only late does not keep the record from leaving again.
+func testGoneAgain(t *testing.T, b *bench) {
+	b.write(t, rows(deposit("a", schema.StatusPending, 4, 9)), 1, 1, 0)
+	b.write(t, gone(5, "a"), 1, 0, 0)
+	b.write(t, by("next run", rows(deposit("a", schema.StatusPending, 6, 10))), 1, 1, 1)
+	b.write(t, by("third run", gone(8, "a")), 1, 0, 0)
+	b.wantHistory(t, "a1 pending", "a2 pending gone 5", "a3 pending", "a4 pending gone 8")
+	b.holds(t, "", 0)
+}
+
 // life is a sequence of random batches of several runs.
 type life struct {
 	random *rand.Rand
