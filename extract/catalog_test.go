@@ -130,7 +130,7 @@ func FuzzParseDefinition(f *testing.F) {
 			resource := definition.Lists()[0] // any error, but no panic
 			page, _ := client.Fetch(t.Context(), resource, "")
 			_, _ = client.Fetch(t.Context(), resource, page.Next)
-			_, _ = client.Count(t.Context(), resource)
+			_, _ = client.Count(t.Context(), resource, "")
 			_, _, _ = client.Lookup(t.Context(), resource, "1")
 		})
 	})

@@ -110,6 +110,7 @@ type request struct {
 type answer struct {
 	body      []byte
 	header    http.Header
+	sentAt    time.Time // of the attempt that was answered
 	at        time.Time
 	requests  int
 	limitWait time.Duration
@@ -127,6 +128,7 @@ func (c *Client) ask(ctx context.Context, r request) (answer, error) {
 			return asked, &schema.Error{Class: schema.ClassCancelled, Err: err}
 		}
 		asked.requests++
+		asked.sentAt = time.Now()
 		asked.header, asked.body, asked.clockSkew, err = c.attempt(ctx, r)
 		asked.at = time.Now()
 		c.limiter.release()

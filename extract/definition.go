@@ -107,6 +107,10 @@ type Listing struct {
 	ItemsAs ItemsAs `yaml:"items_as"`
 	// The order that the partner declares; nothing relies on it. Left out: unknown.
 	Order Order `yaml:"order"`
+	// Whether a record that is listed may leave the list again. yes: a proof never rests on the opposite, at the price
+	// of a second pass. no or left out: the cheap proof by count assumes that none does, says so, and is given up when
+	// a full pass finds that one did.
+	RecordsLeave Leaving `yaml:"records_leave"`
 	// Takes some of the records of a list that holds several resources.
 	Split Split `yaml:"split"`
 	// Where each column's value is.
@@ -158,6 +162,10 @@ type Paging struct {
 	Rows int `yaml:"rows"`
 	// Where the count of all matching records is. Left out: the partner gives none.
 	Total string `yaml:"total"`
+	// The highest count that the partner ever states: a total of so many or more is no count. Left out: none.
+	TotalCap uint64 `yaml:"total_cap"`
+	// The count may be older than the page that carries it: it proves nothing.
+	TotalCached bool `yaml:"total_cached"`
 	// Where the next token or address is in the body.
 	Next string `yaml:"next"`
 	// Header that holds the next token or address; Link is read as RFC 8288 says.

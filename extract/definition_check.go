@@ -204,6 +204,9 @@ func (c *definitionCheck) lists(at func(...string) []string, l *Listing) {
 		}
 		c.checkPath(at("parts", strconv.Itoa(i), "path"), part.Path)
 		part.Label = cmp.Or(part.Label, part.Path)
+		if slices.ContainsFunc(l.parts, func(other Part) bool { return other.Label == part.Label }) {
+			c.report(at("parts", strconv.Itoa(i), "label"), "%s is the label of a part before: their records could not be told apart", part.Label)
+		}
 		l.parts = append(l.parts, part)
 	}
 	for _, value := range l.Slices.Values {

@@ -120,6 +120,21 @@ func (Sign) Values() []string {
 	return []string{string(SignKeep), string(SignFlip), string(SignAbsolute)}
 }
 
+// Leaving is whether records leave a list again.
+type Leaving string
+
+// What is known about records that leave.
+const (
+	LeavingUnknown Leaving = "unknown" // not known: taken for no until a full pass shows the opposite
+	LeavingYes     Leaving = "yes"     // some do
+	LeavingNo      Leaving = "no"      // none does, by the partner's word
+)
+
+// Values returns what a definition may say.
+func (Leaving) Values() []string {
+	return []string{string(LeavingUnknown), string(LeavingYes), string(LeavingNo)}
+}
+
 // Algorithm is how a signature is made.
 type Algorithm string
 

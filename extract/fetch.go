@@ -72,7 +72,8 @@ func (c *Client) verifyFilter(ctx context.Context, listing *Listing, spent *answ
 
 // total asks how many records one part of a list has, or with -1 the whole list without the slices' filter.
 func (c *Client) total(ctx context.Context, listing *Listing, part int, spent *answer) (uint64, error) {
-	asked, err := c.ask(ctx, listing.count(part, time.Now()))
+	asked, err := c.ask(ctx, listing.countRequest(part, time.Now()))
+	spent.sentAt, spent.at = asked.sentAt, asked.at
 	spent.requests += asked.requests
 	spent.limitWait += asked.limitWait
 	if err != nil {
@@ -105,10 +106,11 @@ func (c *Client) page(resource schema.Resource, at cursor, asked answer, now tim
 		return Page{}, fmt.Errorf("pages %d and %d hold the same records: the list does not move on", at.Page-1, at.Page)
 	}
 	page := Page{
-		Items: len(opened.items), AnsweredAt: asked.at.UTC(), LimitWait: asked.limitWait,
+		Items: len(opened.items), AskedAt: asked.sentAt.UTC(), AnsweredAt: asked.at.UTC(), LimitWait: asked.limitWait,
 		Requests: asked.requests, ClockSkew: asked.clockSkew,
 	}
-	reader := newReader(c.account, resource, listing.parts[at.Part].Label, asked.at)
+	page.List, page.Slice = listing.listName(at.Part), listing.sliceName(at)
+	reader := newReader(c.account, resource, listing.parts[at.Part].Label, asked)
 	reader.page(opened.items, &page)
 	if listing.Paging.Style == StyleLastID && len(opened.items) > 0 {
 		if opened.next = reader.lastID; opened.next == "" {
@@ -203,8 +205,11 @@ func (l *Listing) advance(page *Page, at cursor, o opened, digest string, now ti
 		ends = ends || o.next == "" // whatever else ends it: without a token the next request would ask for the first page
 	}
 	if o.total != nil {
-		if len(l.parts) == 1 && l.Spans.From == "" && l.Split.Path == "" {
-			page.Total = o.total
+		if !l.Paging.TotalCached && l.Split.Path == "" {
+			page.SliceTotal = l.count(o.total)
+		}
+		if l.countsInPages() {
+			page.Total = l.count(o.total)
 		}
 		rest, rows := *o.total-min(*o.total, next.Items), uint64(max(1, l.Paging.Rows))
 		page.PagesLeft = int((rest + rows - 1) / rows)
@@ -212,6 +217,8 @@ func (l *Listing) advance(page *Page, at cursor, o opened, digest string, now ti
 	if ends {
 		next = l.after(at, now)
 		page.PagesLeft = 0
+		page.EndsSlice = true
+		page.EndsList = next.Part >= len(l.parts) || l.listName(next.Part) != page.List
 	}
 	page.PagesLeft += max(0, len(l.parts)-1-next.Part)
 	if page.Last = next.Part >= len(l.parts); !page.Last {
@@ -227,36 +234,6 @@ func (l *Listing) after(at cursor, now time.Time) cursor {
 		}
 	}
 	return cursor{Part: at.Part + 1, Page: 1}
-}
-
-// Count asks how many records a resource holds in all, by one request for each of its lists. It returns nil where
-// the partner gives no total, or where its total counts records of other resources as well. For a list that is read
-// in slices this is the only count that speaks of one instant.
-func (c *Client) Count(ctx context.Context, resource schema.Resource) (*uint64, error) {
-	op := "count " + c.account.Stream(resource).String()
-	listing, err := c.listing(resource, op)
-	if err != nil {
-		return nil, err
-	}
-	if listing.Paging.Total == "" || listing.Split.Path != "" || listing.Spans.From != "" {
-		return nil, nil //nolint:nilnil // no count and no error: the partner gives none
-	}
-	parts := make([]int, len(listing.Parts))
-	for i := range parts {
-		parts[i] = i
-	}
-	if len(parts) == 0 {
-		parts = []int{-1}
-	}
-	var all uint64
-	for _, part := range parts {
-		total, err := c.total(ctx, listing, part, &answer{})
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", op, err)
-		}
-		all += total
-	}
-	return &all, nil
 }
 
 // Lookup asks for one record by its identifier. The record comes back as a row, or as rejected with the reason. The
@@ -284,6 +261,6 @@ func (c *Client) Lookup(ctx context.Context, resource schema.Resource, id string
 	if err != nil {
 		return nil, nil, &schema.Error{Class: schema.ClassStream, Op: op, Err: err}
 	}
-	row, rejected := newReader(c.account, resource, "", asked.at).read(item{value: value})
+	row, rejected := newReader(c.account, resource, "", asked).read(item{value: value})
 	return row, rejected, nil
 }

@@ -75,6 +75,7 @@ func splitPath(path string) iter.Seq[string] { return strings.SplitSeq(path, "."
 // reader maps the items of one page.
 type reader struct {
 	account string
+	sentAt  time.Time // when the request for the answer was sent
 	at      time.Time // when the answer arrived
 	slice   string    // value of the list's filter
 	def     *Definition
@@ -87,9 +88,9 @@ type reader struct {
 	left    bool     // the last record is of another resource
 }
 
-func newReader(account Account, resource schema.Resource, slice string, at time.Time) *reader {
+func newReader(account Account, resource schema.Resource, slice string, asked answer) *reader {
 	m := account.Definition.Resources[resource].mapping
-	r := &reader{account: account.Name, at: at.UTC(), slice: slice, def: account.Definition, mapping: m}
+	r := &reader{account: account.Name, sentAt: asked.sentAt.UTC(), at: asked.at.UTC(), slice: slice, def: account.Definition, mapping: m}
 	for _, name := range []string{"api_key", "api_secret"} {
 		if secret := account.Credentials[name].Reveal(); len(secret) >= secretLengthMin {
 			r.secrets = append(r.secrets, secret)
@@ -140,7 +141,7 @@ func (r *reader) read(i item) (schema.Row, *schema.Rejected) {
 	row := schema.NewRow(r.mapping.resource)
 	record := row.Base()
 	record.Account, record.Provider = r.account, r.def.Name
-	record.FirstSeenAt, record.ListedUnder = r.at, r.slice
+	record.FirstSeenAt, record.AskedAt, record.ListedUnder = r.at, r.sentAt, r.slice
 	record.Payload = i.payload()
 	if r.repeatsSecret(record) {
 		record.PayloadHash = r.hash(record.Payload)
