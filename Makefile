@@ -10,6 +10,11 @@ BENCH ?= .
 BENCHCOUNT ?= 1
 TESTFLAGS ?=
 
+# The seed of `make sim` (a new one each time unless stated), its size in millions of requests, and the kills of `make crash`.
+SEED ?= $(shell date +%s)
+SCALE ?= 30
+KILLS ?= 100
+
 # The embedded ClickHouse. The digest is ours, taken over the package as npm delivered it: a package that changed
 # under the same version is refused. The folder is what os.UserCacheDir returns on Linux, where tieout looks first.
 LIBCHDB_VERSION := 26.7.3-stable.1
@@ -76,7 +81,7 @@ libchdb-path: ## Print where the embedded ClickHouse lies.
 	@echo "$${TIEOUT_LIBCHDB:-$(LIBCHDB_DIR)/libchdb.so}"
 
 # With TIEOUT_TEST_REQUIRE_ENGINE a test that finds no engine fails instead of being skipped.
-test bench cover test-server: export TIEOUT_TEST_REQUIRE_ENGINE := 1
+test bench cover sim crash test-server: export TIEOUT_TEST_REQUIRE_ENGINE := 1
 
 .PHONY: test
 test: libchdb ## Run all tests, the ones on the embedded ClickHouse included.
@@ -90,6 +95,15 @@ SERVER_PACKAGES := $(addprefix tieout/,$(addsuffix /...,schema load checkpoints 
 test-server: libchdb ## Run the tests that want a server, against TIEOUT_TEST_CLICKHOUSE_DSN.
 	@[ -n "$${TIEOUT_TEST_CLICKHOUSE_DSN:-}" ] || { echo "test-server: set TIEOUT_TEST_CLICKHOUSE_DSN" >&2; exit 2; }
 	go test -race -shuffle=on -timeout 15m -p 1 -run Server $(TESTFLAGS) $(SERVER_PACKAGES)
+
+.PHONY: sim
+sim: libchdb ## Run the simulations at size SCALE: virtual time, seed SEED, which is printed.
+	@echo "sim: SEED=$(SEED) SCALE=$(SCALE)"
+	TIEOUT_TEST_SIM_SEED=$(SEED) TIEOUT_TEST_SIM_SCALE=$(SCALE) go test -v -count=1 -timeout 120m -run '^TestSim' ./extract/... ./sync/... ./cmd/...
+
+.PHONY: crash
+crash: libchdb ## Kill the program KILLS times with SIGKILL, in the middle of things.
+	TIEOUT_TEST_KILLS=$(KILLS) go test -v -count=1 -timeout 180m -run '^TestKilled' ./cmd/...
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz test for FUZZTIME each.

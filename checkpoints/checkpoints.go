@@ -14,10 +14,10 @@ import (
 // Checkpoint is a place in a stream up to which everything is stored.
 type Checkpoint struct {
 	Stream    schema.Stream // whose place it is
-	Epoch     uint64        // number of the stream's run; 0: there is no checkpoint yet
+	Epoch     uint64        // number of the lease it was written under; it only grows; 0: there is no checkpoint yet
 	Seq       uint64        // number within the epoch
 	Source    string        // where the list was read: host and path of the partner's API
-	Position  string        // where the list goes on, as its paging style writes it; empty: at the beginning
+	Position  string        // where the stream goes on and what is known of its lists, as the run writes it; empty: at the beginning
 	BatchID   string        // of the write before
 	BatchRows uint64        // record versions in it
 	RunID     string        // run that wrote it
@@ -29,7 +29,9 @@ type Store interface {
 	// Latest returns the stream's checkpoint with the highest epoch and, in it, the highest sequence number; the
 	// zero epoch if there is none.
 	Latest(ctx context.Context, stream schema.Stream) (Checkpoint, error)
-	// Append adds a checkpoint. Adding it again changes nothing.
+	// Append adds a checkpoint. Adding it again changes nothing. It refuses one of an epoch that is over, with an
+	// error around a *StaleError: the stream has a checkpoint of a higher epoch, or somebody has taken a lease of the
+	// account with a higher number.
 	Append(ctx context.Context, checkpoint Checkpoint) error
 }
 
@@ -63,35 +65,62 @@ type Counts struct {
 	Records   uint64        // records in those answers
 	Versions  uint64        // record versions that were new and written
 	Rejected  uint64        // records that went to quarantine
+	Refused   uint64        // attempts that the partner refused for their rate: an incident
 	LimitWait time.Duration // time spent waiting for the rate limit
 }
 
-// The levels of a certificate.
+// The levels of a certificate, as facts about lists name them.
 const (
-	LevelC3n      = "C3n"      // ids ever seen = the partner's total at one answer
+	LevelC3       = "C3"       // the records present at one answer are as many as the partner counts in it
+	LevelC3n      = "C3n"      // the records ever seen are as many as the partner counts in one answer; needs a list that none leaves
 	LevelSnapshot = "snapshot" // one answer is the whole list
+	LevelStable   = "stable"   // the partner gives no total, and what was read twice was the same both times
 	LevelUnproven = "unproven"
 )
 
-// Certificate says whether ClickHouse holds the partner's whole list, and what that rests on.
+// Certificate says whether ClickHouse holds the whole of one of the partner's lists, and what that rests on.
 type Certificate struct {
 	Stream      schema.Stream // that it speaks of
+	List        string        // which of the stream's lists, as in Record.ListedUnder; empty: the stream has only one
+	Window      string        // span of time of the records it speaks of, as 2026-01-01T00:00:00Z/2026-02-01T00:00:00Z; empty: all
 	RunID       string        // run that tried the proof
 	Level       string        // one of the levels above
-	ProvenAt    time.Time     // of the answer that was compared, UTC
+	ProvenAt    time.Time     // of the answer that was compared, UTC; of a stable list: before the first of the two readings
 	Total       *uint64       // by the partner's count; nil: it gives none
 	DistinctIDs uint64        // records that are stored
+	IDsSHA256   string        // of the identifiers at ProvenAt, sorted as bytes, each with a line feed, in hexadecimal; empty without a proof
+	Passes      uint64        // times that the run read the list from end to end
+	Requests    uint64        // that the run spent on the list
 	Assumptions string        // what the proof takes for granted, as A1 A2 (facts about lists)
 	Reason      string        // why there is no proof
 }
 
 // Proven reports whether the certificate shows that nothing is missing. One without a level shows nothing.
-func (c Certificate) Proven() bool { return c.Level == LevelC3n || c.Level == LevelSnapshot }
+func (c Certificate) Proven() bool {
+	return c.Level == LevelC3 || c.Level == LevelC3n || c.Level == LevelSnapshot
+}
+
+// Cut is one currency of an account, read before and after the account's lists. Where both readings agree and every
+// list is proven between them, nothing moved in between: the balance and the lists speak of one state.
+type Cut struct {
+	Account    string    // whose balance it is
+	Provider   string    // the definition by which it was read
+	RunID      string    // run that read both
+	Currency   string    // of the balance
+	BeforeAt   time.Time // as_of of the first snapshot, UTC
+	AfterAt    time.Time // as_of of the second, UTC
+	Consistent bool      // both readings agree and the lists are proven between them
+	Reason     string    // why it is not; empty where it is
+}
 
 // Ledger holds what runs did.
 type Ledger interface {
 	// RecordRun stores the state of a stream's run; a later call for the same run and stream replaces it.
 	RecordRun(ctx context.Context, run StreamRun) error
-	// RecordCertificate stores what a run could prove; a later call for the same run and stream replaces it.
+	// RecordCertificate stores what a run could prove; a later call for the same run, stream, list, window and level
+	// replaces it. A run may prove what a list held at an instant of an earlier run, and not what it holds now: that
+	// is two certificates.
 	RecordCertificate(ctx context.Context, certificate Certificate) error
+	// RecordCuts stores the cuts of a run; a later call for the same run, account and currency replaces them.
+	RecordCuts(ctx context.Context, cuts []Cut) error
 }

@@ -15,11 +15,18 @@ import (
 
 // refusal is an attempt that did not give what was asked for, with what to do about it.
 type refusal struct {
-	class     schema.Class
-	exhausted schema.Class // class after the last attempt, where class is transient
-	limited   bool         // the partner's rate limit, so the whole key pauses
-	wait      time.Duration
-	cause     error // what the partner said, without secrets
+	class      schema.Class
+	exhausted  schema.Class // class after the last attempt, where class is transient
+	limited    bool         // the partner's rate limit, so the whole key pauses
+	wait       time.Duration
+	code       int    // of the answer
+	unanswered bool   // there was no answer, so that the request may still arrive
+	cause      error  // what the partner said, without secrets
+	hint       string // what a person can do about it; may be empty
+	request    string // how the partner calls the request; may be empty
+
+	quarantine bool   // a record that was looked up goes to quarantine
+	body       []byte // of the partner's answer, without secrets; only for the quarantine
 }
 
 // Error implements error.
@@ -27,6 +34,11 @@ func (r *refusal) Error() string { return r.cause.Error() }
 
 // Unwrap returns the cause.
 func (r *refusal) Unwrap() error { return r.cause }
+
+// banned reports whether the answer, after a refusal for the rate, means that the key is shut out.
+func (r *refusal) banned() bool {
+	return (r.code == http.StatusForbidden || r.code == http.StatusTeapot) && !r.limited && r.class != schema.ClassConfiguration
+}
 
 // The bounds between which a partner's Retry-After is believed.
 const (
@@ -38,13 +50,12 @@ const (
 // signatures for sixty seconds only.
 const clockSkewMax = 5 * time.Second
 
-// judge returns nil if the answer is what was asked for, else a *refusal. It is the one place that looks at
-// codes and words.
-func (c *Client) judge(response *http.Response, body []byte, sent time.Time) error {
+// judge returns nil if the answer is what was asked for. It is the one place that looks at codes and words.
+func (c *Client) judge(response *http.Response, got reply, sent time.Time) *refusal {
 	answers := &c.account.Definition.Answers
-	parsed := answers.parse(body)
+	parsed := answers.parse(got.body)
 	if strings.HasPrefix(response.Header.Get("Content-Type"), "text/plain") && parsed.err != nil {
-		parsed.message = strings.TrimSpace(string(body))
+		parsed.message = strings.TrimSpace(string(got.body))
 	}
 	code := response.StatusCode
 	if code >= 200 && code < 300 {
@@ -56,15 +67,19 @@ func (c *Client) judge(response *http.Response, body []byte, sent time.Time) err
 		}
 	}
 	refused := c.meaning(response, parsed)
+	refused.code = code
 	said := strconv.Itoa(code)
 	// Credentials are taken out first: what is cut or quoted cannot be recognised any more.
 	if parsed.word != "" {
-		said += " " + excerpt(printable(c.redact(parsed.word)))
+		said += " " + excerpt(printable(c.redact(parsed.word, got.signature)))
 	}
 	if parsed.message != "" {
-		said += fmt.Sprintf(" %q", excerpt(printable(c.redact(parsed.message))))
+		said += fmt.Sprintf(" %q", excerpt(printable(c.redact(parsed.message, got.signature))))
 	}
 	refused.cause = fmt.Errorf("the partner answered %s", said)
+	if refused.quarantine {
+		refused.body = []byte(c.redact(string(got.body), got.signature))
+	}
 	if refused.class == schema.ClassCredentials {
 		refused.cause = fmt.Errorf("%w%s", refused.cause, skewNote(response, sent))
 	}
@@ -143,6 +158,8 @@ func (c *Client) meaning(response *http.Response, parsed parsedAnswer) *refusal 
 		return &refusal{class: schema.ClassTransient, exhausted: schema.ClassUnavailable}
 	case code >= 500, code == http.StatusRequestTimeout:
 		return &refusal{class: schema.ClassTransient, exhausted: schema.ClassStream}
+	case code == http.StatusBadRequest, code == http.StatusUnprocessableEntity:
+		return MeansQuarantine.refusal()
 	}
 	return &refusal{class: schema.ClassStream}
 }
@@ -155,6 +172,8 @@ func (m Meaning) refusal() *refusal {
 		return &refusal{class: schema.ClassCredentials}
 	case MeansConfiguration:
 		return &refusal{class: schema.ClassConfiguration}
+	case MeansQuarantine:
+		return &refusal{class: schema.ClassStream, quarantine: true, hint: "no page is skipped: the list is read on from here once the partner answers"}
 	case MeansLimit:
 		return &refusal{class: schema.ClassTransient, exhausted: schema.ClassUnavailable, limited: true}
 	}
@@ -218,14 +237,4 @@ func clockSkew(response *http.Response, sent time.Time) (skew time.Duration, ok 
 		return 0, false
 	}
 	return date.Sub(sent).Round(time.Second), true
-}
-
-// printable replaces what could move a terminal's cursor or break a line of a log.
-func printable(foreign string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, foreign)
 }

@@ -1,6 +1,7 @@
 package extract_test
 
 import (
+	"fmt"
 	"io/fs"
 	"slices"
 	"strings"
@@ -96,6 +97,24 @@ func TestCatalogReplaces(t *testing.T) {
 	}
 }
 
+// TestCatalogFiles reads both endings that YAML has, and takes two files of a folder with one name for a mistake.
+func TestCatalogFiles(t *testing.T) {
+	named := func(name string) string { return strings.Replace(small, "name: other", "name: "+name, 1) }
+	catalog, err := extract.LoadCatalog(folderOf(map[string]string{"a.yaml": named("one"), "b.yml": named("two"), "c.YAML": "not read", "d.json": "not read"}))
+	if err != nil || len(catalog) != 2 || catalog["one"] == nil || catalog["two"] == nil {
+		t.Errorf("read %v: %v", catalog, err)
+	}
+	first := folderOf(map[string]string{"one.yaml": named("one")})
+	second := folderOf(map[string]string{"b.yml": named("one"), "c.yaml": "\n" + named("one"), "z.yaml": named("two"), "e.yaml": "title: x\n", "f.yaml": "title: x\n"})
+	catalog, err = extract.LoadCatalog(first, second)
+	if schema.ClassOf(err) != schema.ClassConfiguration || !strings.Contains(fmt.Sprint(err), "read provider definition c.yaml: line 2:7: name: one is the name of b.yml as well") {
+		t.Errorf("two of one name: %v", err)
+	}
+	if strings.Contains(fmt.Sprint(err), "f.yaml: line 1:1: name:  is the name") || catalog["two"] == nil {
+		t.Errorf("read %v: %v", catalog, err)
+	}
+}
+
 // FuzzParseDefinition looks for a text that makes the parser panic, and for one that it accepts although a client
 // could not work with it.
 func FuzzParseDefinition(f *testing.F) {
@@ -130,7 +149,7 @@ func FuzzParseDefinition(f *testing.F) {
 			resource := definition.Lists()[0] // any error, but no panic
 			page, _ := client.Fetch(t.Context(), resource, "")
 			_, _ = client.Fetch(t.Context(), resource, page.Next)
-			_, _ = client.Count(t.Context(), resource)
+			_, _ = client.Count(t.Context(), resource, "")
 			_, _, _ = client.Lookup(t.Context(), resource, "1")
 		})
 	})

@@ -2,18 +2,15 @@ package extract
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"maps"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/url"
-	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -23,7 +20,6 @@ import (
 // What one request may cost.
 const (
 	requestTimeout = 60 * time.Second // from the first byte sent to the last byte read
-	bodyMax        = 32 << 20         // bytes of an answer after decompression
 	attemptsMax    = 5                // of one request, the first included
 	backoffBase    = time.Second      // the second attempt follows within this time, the next within twice of it
 	backoffMax     = time.Minute
@@ -73,7 +69,7 @@ func NewClient(account Account, transport http.RoundTripper, log *slog.Logger) (
 	if account.Keyring == nil {
 		account.Keyring = NewKeyring(nil)
 	}
-	key, err := account.Keyring.hold(base.Host, account)
+	key, err := account.Keyring.hold(base.Host, account, log.With("account", account.Name))
 	if err != nil {
 		return nil, fail("%w", err)
 	}
@@ -104,15 +100,25 @@ type request struct {
 	absolute bool   // path begins at the host
 	query    string // as it is sent and signed
 	body     []byte
+	urgent   bool // goes before others of the key that wait
 }
 
-// answer is a successful reply.
+// answer is a successful reply, with what it took.
 type answer struct {
-	body      []byte
-	header    http.Header
+	reply
+	sentAt    time.Time // of the attempt that was answered
 	at        time.Time
 	requests  int
+	refused   int // attempts that the partner refused for their rate
 	limitWait time.Duration
+}
+
+// reply is what one attempt gave.
+type reply struct {
+	body      []byte
+	header    http.Header
+	request   string        // the partner's name of the request
+	signature schema.Secret // that was sent: some can be used again while they live
 	clockSkew time.Duration
 }
 
@@ -121,27 +127,41 @@ type answer struct {
 func (c *Client) ask(ctx context.Context, r request) (answer, error) {
 	var asked answer
 	for {
-		waited, err := c.limiter.acquire(ctx)
+		waited, err := c.limiter.acquire(ctx, r.urgent)
 		asked.limitWait += waited
 		if err != nil {
-			return asked, &schema.Error{Class: schema.ClassCancelled, Err: err}
+			return asked, fmt.Errorf("account %s: %w", c.account.Name, err)
 		}
 		asked.requests++
-		asked.header, asked.body, asked.clockSkew, err = c.attempt(ctx, r)
+		asked.sentAt = time.Now()
+		asked.reply, err = c.attempt(ctx, r)
 		asked.at = time.Now()
-		c.limiter.release()
 		refused, ok := errors.AsType[*refusal](err)
+		switch {
+		case ok && refused.limited:
+			asked.refused++
+			c.refuse(asked.sentAt, refused, asked.requests) // before the permit is given back, so that nobody slips in between
+			c.limiter.release()
+		case ok && refused.unanswered:
+			c.limiter.hold()
+		default:
+			c.limiter.release()
+		}
 		switch {
 		case err == nil:
 			return asked, nil
 		case ctx.Err() != nil:
-			return asked, &schema.Error{Class: schema.ClassCancelled, Err: context.Cause(ctx)}
+			return asked, cancelled(ctx)
 		case !ok:
 			return asked, fmt.Errorf("account %s: %w", c.account.Name, err)
+		case refused.banned() && c.limiter.refusedLately():
+			return asked, c.stop(ctx, refused)
 		case refused.class != schema.ClassTransient:
 			return asked, c.final(refused.class, refused)
 		case asked.requests == attemptsMax:
 			return asked, c.final(refused.exhausted, fmt.Errorf("%w, %d times in a row", refused, attemptsMax))
+		case !c.limiter.repeat():
+			return asked, c.final(refused.exhausted, fmt.Errorf("%w; a tenth of the run's requests were repeats, and no more are made", refused))
 		}
 		if err := c.backOff(ctx, refused, asked.requests); err != nil {
 			return asked, err
@@ -151,29 +171,67 @@ func (c *Client) ask(ctx context.Context, r request) (answer, error) {
 
 func (c *Client) final(class schema.Class, err error) error {
 	failure := &schema.Error{Class: class, Op: "account " + c.account.Name + " at " + c.account.Definition.Title, Err: err}
+	if refused, ok := errors.AsType[*refusal](err); ok {
+		failure.Hint, failure.Request = refused.hint, refused.request
+	}
 	if class == schema.ClassCredentials {
 		failure.Hint = "check its key, secret and base URL, the partner's IP allow-list, and this machine's clock"
 	}
 	return failure
 }
 
-// backOff waits before the next attempt: with full jitter after a fault, and as long as the partner asked for,
-// at least the longest window, with the whole key, after a refusal.
+// stop ends the key after an answer that looks like a ban: whoever asks on makes it longer.
+func (c *Client) stop(ctx context.Context, refused *refusal) error {
+	err := &schema.Error{
+		Class: schema.ClassCredentials, Op: "account " + c.account.Name + " at " + c.account.Definition.Title,
+		Err:  fmt.Errorf("%w after it had refused requests for their rate: no further request is made with this key", refused),
+		Hint: "it may be banned for a while: ask the partner before the next run, and whether its rate limits are as configured",
+	}
+	c.limiter.stop(context.WithoutCancel(ctx), err, retryAfterMax)
+	c.logOf(refused).Error("the partner shuts the key out after it had refused requests for their rate; no further request is made", incident, "key_stopped", "reason", refused.Error())
+	return err
+}
+
+// incident is the attribute of a log line that somebody should be woken for.
+const incident = "incident"
+
+// jitter is the random part of a wait: full, so that repeats of several lists do not come together.
+func jitter(attempts int) time.Duration {
+	return rand.N(min(backoffMax, backoffBase<<(attempts-1))) //nolint:gosec // spreading load needs no secrecy
+}
+
+// refuse lets the whole key pause after a refusal for its rate, and go on at half of it.
+func (c *Client) refuse(sent time.Time, refused *refusal, attempts int) {
+	wait := c.pauseAfter(refused.wait) + jitter(attempts)
+	count := c.limiter.refuse(sent, wait)
+	c.logOf(refused).Error("the partner refused a request because of its rate limit; the key pauses and goes on at half the rate", incident, "rate_limited",
+		"refused", count, "wait", wait.Round(time.Second), "reason", refused.Error())
+}
+
+// backOff waits before the next attempt after a fault. After a refusal for its rate the key pauses by itself.
 func (c *Client) backOff(ctx context.Context, refused *refusal, attempts int) error {
-	spread := min(backoffMax, backoffBase<<(attempts-1))
-	wait := rand.N(spread) //nolint:gosec // spreading load needs no secrecy
 	if refused.limited {
-		wait += max(refused.wait, c.longestWindow())
-		c.limiter.refused(wait)
-		c.log.Error("the partner refused a request because of its rate limit; the key pauses and goes on at half the rate", "wait", wait.Round(time.Second), "reason", refused.Error())
 		return nil
 	}
-	c.log.Warn("request failed, trying again", "wait", wait.Round(time.Millisecond), "attempt", attempts, "reason", refused.Error())
+	wait := jitter(attempts)
+	c.logOf(refused).Warn("request failed, trying again", "wait", wait.Round(time.Millisecond), "attempt", attempts, "reason", refused.Error())
 	return sleep(ctx, wait)
 }
 
-// longestWindow is the pause after a refusal without a stated wait. Hours are too long to wait blindly: a run
-// that long over its limit is better ended and started anew.
+// pauseAfter is how long the key rests after a refusal: as long as the partner asks for, but some minutes of its windows
+// at least; a whole window, even one of hours, where it says nothing that can be read.
+func (c *Client) pauseAfter(stated time.Duration) time.Duration {
+	pause := max(stated, c.longestWindow())
+	if stated == 0 {
+		for _, window := range c.account.Windows {
+			pause = max(pause, window.Per)
+		}
+	}
+	return pause
+}
+
+// longestWindow is the least pause after a refusal, and the most that a header about what is left can make the key
+// rest. Hours are too long where the partner itself names a shorter wait.
 func (c *Client) longestWindow() time.Duration {
 	longest := max(time.Second, time.Duration(c.account.Definition.Lockout))
 	for _, window := range c.account.Windows {
@@ -182,33 +240,40 @@ func (c *Client) longestWindow() time.Duration {
 	return longest
 }
 
-// attempt sends a request once and returns the answer's header and body, and the clock skew that it shows. Every
-// error is a *refusal, but for what the key's store says.
-func (c *Client) attempt(ctx context.Context, r request) (http.Header, []byte, time.Duration, error) {
+// attempt sends a request once and returns what came back. Every error is a *refusal, but for what the key's store
+// says.
+func (c *Client) attempt(ctx context.Context, r request) (reply, error) {
 	begun := time.Now()
-	signed, err := c.sign(ctx, r, begun)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	signed, signature, err := c.sign(ctx, r, begun)
 	if err != nil {
-		return nil, nil, 0, err
+		return reply{}, err
 	}
 	response, err := c.http.Do(signed)
 	if err != nil {
-		return nil, nil, 0, c.unreachable(err)
+		refused := c.unreachable(err, signature)
+		dialled, failed := errors.AsType[*net.OpError](err)
+		refused.unanswered = !failed || dialled.Op != "dial" // where no connection was made nothing can arrive
+		return reply{}, refused
 	}
 	defer response.Body.Close()
-	body, err := io.ReadAll(http.MaxBytesReader(nil, response.Body, bodyMax))
-	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return nil, nil, 0, &refusal{class: schema.ClassStream, cause: fmt.Errorf("the answer is larger than %d MiB", tooLarge.Limit>>20)}
+	got := reply{header: response.Header, signature: signature, request: c.requestID(response.Header, signature)}
+	var refused *refusal
+	if got.body, refused = c.readBody(ctx, cancel, response, signature); refused == nil {
+		c.limiter.rest(budgetRest(response.Header, time.Now(), c.longestWindow()))
+		got.clockSkew, _ = clockSkew(response, begun)
+		refused = c.judge(response, got, begun)
 	}
-	if err != nil {
-		return nil, nil, 0, c.unreachable(err)
+	if refused != nil {
+		refused.request = got.request
+		return got, refused
 	}
-	c.limiter.rest(budgetRest(response.Header, time.Now(), c.longestWindow()))
-	skew, _ := clockSkew(response, begun)
-	return response.Header, body, skew, c.judge(response, body, begun)
+	return got, nil
 }
 
-// sign makes one attempt of a request, with a time, a nonce and a signature of its own.
-func (c *Client) sign(ctx context.Context, r request, now time.Time) (*http.Request, error) {
+// sign makes one attempt of a request, with a time, a nonce and a signature of its own, which it returns as well.
+func (c *Client) sign(ctx context.Context, r request, now time.Time) (*http.Request, schema.Secret, error) {
 	signing := &c.account.Definition.Signing
 	target := *c.base
 	// The path is escaped already: an identifier with a slash in it must arrive as one name.
@@ -218,7 +283,7 @@ func (c *Client) sign(ctx context.Context, r request, now time.Time) (*http.Requ
 	}
 	var err error
 	if target.Path, err = url.PathUnescape(target.RawPath); err != nil {
-		return nil, &refusal{class: schema.ClassConfiguration, cause: errors.New("the address cannot be used")}
+		return nil, schema.Secret{}, &refusal{class: schema.ClassConfiguration, cause: errors.New("the address cannot be used")}
 	}
 	target.RawQuery = r.query
 	body := r.body
@@ -229,48 +294,38 @@ func (c *Client) sign(ctx context.Context, r request, now time.Time) (*http.Requ
 	// connection dies, and the partner would see one nonce twice.
 	signed, err := http.NewRequestWithContext(ctx, string(r.method), target.String(), io.NopCloser(bytes.NewReader(body)))
 	if err != nil {
-		return nil, &refusal{class: schema.ClassConfiguration, cause: errors.New("the address cannot be used")}
+		return nil, schema.Secret{}, &refusal{class: schema.ClassConfiguration, cause: errors.New("the address cannot be used")}
 	}
 	if len(body) > 0 {
 		signed.ContentLength = int64(len(body))
 	}
 	nonce, err := c.nonces.next(ctx, now)
 	if err != nil {
-		return nil, err
+		return nil, schema.Secret{}, err
 	}
-	_, signed.Header = signing.Sign(SigningInput{
+	_, headers, signature := signing.sign(SigningInput{
 		Method: signed.Method, Host: signed.URL.Host, Path: signed.URL.EscapedPath(), Query: signed.URL.RawQuery,
-		Body: body, Timestamp: signing.stamp(now), Nonce: nonce, Credentials: c.account.Credentials,
+		BasePath: c.base.EscapedPath(), Body: body, Timestamp: signing.stamp(now), Nonce: nonce, Credentials: c.account.Credentials,
 	})
-	return signed, nil
+	if signed.Header = headers; headers.Get("Accept-Encoding") == "" {
+		headers.Set("Accept-Encoding", "gzip")
+	}
+	return signed, signature, nil
 }
 
 // unreachable explains a transport's error without the address, which its text repeats in full.
-func (c *Client) unreachable(err error) *refusal {
+func (c *Client) unreachable(err error, signature schema.Secret) *refusal {
 	if wrapped, ok := errors.AsType[*url.Error](err); ok {
 		err = wrapped.Err
+	}
+	if blocked, ok := errors.AsType[*blockedAddress](err); ok {
+		return &refusal{class: schema.ClassConfiguration, cause: blocked, hint: blocked.hint()}
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = fmt.Errorf("no complete answer within %s", requestTimeout)
 	}
 	return &refusal{
 		class: schema.ClassTransient, exhausted: schema.ClassUnavailable,
-		cause: fmt.Errorf("%s is not reachable: %s", c.base.Host, printable(c.redact(err.Error()))),
+		cause: fmt.Errorf("%s is not reachable: %s", c.base.Host, printable(c.redact(err.Error(), signature))),
 	}
-}
-
-// redact takes the account's credentials out of a text that the other side has had a hand in, as they are and as
-// Go quotes them, the longest first: one may be the beginning of another.
-func (c *Client) redact(text string) string {
-	secrets := slices.SortedFunc(maps.Values(c.account.Credentials), func(a, b schema.Secret) int {
-		return cmp.Compare(len(b.Reveal()), len(a.Reveal()))
-	})
-	for _, secret := range secrets {
-		if !secret.IsZero() {
-			quoted := strconv.Quote(secret.Reveal())
-			text = strings.ReplaceAll(text, secret.Reveal(), secret.String())
-			text = strings.ReplaceAll(text, quoted[1:len(quoted)-1], secret.String())
-		}
-	}
-	return text
 }

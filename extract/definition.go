@@ -48,6 +48,9 @@ type Answers struct {
 	Word Paths `yaml:"word"`
 	// Where its explanation is.
 	Message Paths `yaml:"message"`
+	// Header with the partner's name of a request, which errors and warnings repeat for its support. Left out:
+	// X-Request-Id.
+	RequestID string `yaml:"request_id"`
 	// What refusals mean: the first rule that fits decides, and what none fits is judged by its HTTP code.
 	Errors []Rule `yaml:"errors"`
 }
@@ -72,7 +75,11 @@ type Rule struct {
 	HTTP []int `yaml:"http"`
 	// The error word, compared without regard to case.
 	Word string `yaml:"word"`
-	// What to do about it.
+	// What to do about it. retry: the same request again, later. stream: this list cannot be read, the others go on.
+	// credentials: the key is not accepted, stop using it. configuration: a person must change a setting. limit: we were
+	// too fast, the whole key rests. quarantine: a record that is looked up goes to quarantine with the partner's words; a
+	// page of a list is never skipped, so for a list it is the same as stream. Left to itself, HTTP 400 and 422 are
+	// quarantine.
 	Means Meaning `yaml:"means"`
 }
 
@@ -107,6 +114,10 @@ type Listing struct {
 	ItemsAs ItemsAs `yaml:"items_as"`
 	// The order that the partner declares; nothing relies on it. Left out: unknown.
 	Order Order `yaml:"order"`
+	// Whether a record that is listed may leave the list again. yes: a proof never rests on the opposite, at the price
+	// of a second pass. no or left out: the cheap proof by count assumes that none does, says so, and is given up when
+	// a full pass finds that one did.
+	RecordsLeave Leaving `yaml:"records_leave"`
 	// Takes some of the records of a list that holds several resources.
 	Split Split `yaml:"split"`
 	// Where each column's value is.
@@ -158,6 +169,10 @@ type Paging struct {
 	Rows int `yaml:"rows"`
 	// Where the count of all matching records is. Left out: the partner gives none.
 	Total string `yaml:"total"`
+	// The highest count that the partner ever states: a total of so many or more is no count. Left out: none.
+	TotalCap uint64 `yaml:"total_cap"`
+	// The count may be older than the page that carries it: it proves nothing.
+	TotalCached bool `yaml:"total_cached"`
 	// Where the next token or address is in the body.
 	Next string `yaml:"next"`
 	// Header that holds the next token or address; Link is read as RFC 8288 says.

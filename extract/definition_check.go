@@ -50,6 +50,7 @@ func (c *definitionCheck) definition(d *Definition) {
 }
 
 func (c *definitionCheck) answers(a *Answers) {
+	a.RequestID = cmp.Or(a.RequestID, "X-Request-Id")
 	for i, condition := range a.Success {
 		place := []string{"answers", "success", strconv.Itoa(i)}
 		stated := 0
@@ -204,6 +205,9 @@ func (c *definitionCheck) lists(at func(...string) []string, l *Listing) {
 		}
 		c.checkPath(at("parts", strconv.Itoa(i), "path"), part.Path)
 		part.Label = cmp.Or(part.Label, part.Path)
+		if slices.ContainsFunc(l.parts, func(other Part) bool { return other.Label == part.Label }) {
+			c.report(at("parts", strconv.Itoa(i), "label"), "%s is the label of a part before: their records could not be told apart", part.Label)
+		}
 		l.parts = append(l.parts, part)
 	}
 	for _, value := range l.Slices.Values {
@@ -228,6 +232,24 @@ func (c *definitionCheck) detail(at func(...string) []string, l *Listing) {
 	c.optionalPaths(at("detail", "item"), l.Detail.Item)
 }
 
+// constant reports a constant that its column cannot hold: every record would go to quarantine for it.
+func (c *definitionCheck) constant(place []string, times *Times, column schema.Column, field Field) {
+	if field.Constant == "" {
+		return
+	}
+	if _, instant := column.Field.(*time.Time); instant && len(times.Formats) == 0 {
+		return // that is said of times
+	}
+	mapped := reader{def: &Definition{Times: *times}}
+	err := mapped.set(column, field, field.Constant)
+	if err == nil {
+		err = column.Validate()
+	}
+	if err != nil {
+		c.report(below(place, "constant"), "%v", err)
+	}
+}
+
 func (c *definitionCheck) fields(at func(...string) []string, resource schema.Resource, l *Listing) {
 	columns := map[string]schema.Column{}
 	for _, column := range schema.NewRow(resource).Columns() {
@@ -245,6 +267,7 @@ func (c *definitionCheck) fields(at func(...string) []string, resource schema.Re
 		if (len(field.Paths) == 0 && field.Constant == "") || slices.ContainsFunc(field.Paths, func(p string) bool { return !wholePath(p) }) {
 			c.report(at("fields", name), "want a path like amount or bank.name, or a list of them")
 		}
+		c.constant(at("fields", name), l.times, column, field)
 		if _, amount := column.Field.(*schema.Amount); !amount && (field.Shift != 0 || field.Sign != "") {
 			c.report(at("fields", name), "shift and sign are for amounts")
 		}

@@ -19,7 +19,7 @@ import (
 // Catalog holds the definitions that accounts can use, by name.
 type Catalog map[string]*Definition
 
-// LoadCatalog reads every *.yaml file of the folders. A definition in a later folder replaces one of the same name
+// LoadCatalog reads every *.yaml and *.yml file of the folders. A definition in a later folder replaces one of the same name
 // in an earlier one; one that extends a name may extend the one that it replaces. All mistakes of all files come
 // back together, classified as ClassConfiguration; the catalog holds the definitions without any.
 func LoadCatalog(folders ...fs.FS) (Catalog, error) {
@@ -57,47 +57,6 @@ func ParseDefinition(file string, data []byte, folders ...fs.FS) (*Definition, e
 	return definition, err
 }
 
-// Effective returns a definition of the folders as YAML with everything that it extends filled in, comments included.
-func Effective(name string, folders ...fs.FS) ([]byte, error) {
-	library, problems := loadLibrary(folders)
-	sources := library[name]
-	if len(sources) == 0 {
-		return nil, &schema.Error{
-			Class: schema.ClassConfiguration,
-			Err: errors.Join(append([]error{
-				fmt.Errorf("there is no definition %q: want one of %s", name, strings.Join(slices.Sorted(maps.Keys(library)), ", ")),
-			}, problems...)...),
-		}
-	}
-	_, tree, err := library.explain(sources[len(sources)-1], len(sources)-1)
-	if err != nil {
-		return nil, err
-	}
-	return encode(without(tree, "extends")) // which would bring back what null has taken away
-}
-
-// without returns a mapping that lacks a key.
-func without(tree *yaml.Node, key string) *yaml.Node {
-	rest := *tree
-	rest.Content = nil
-	for i := 0; i+1 < len(tree.Content); i += 2 {
-		if tree.Content[i].Value != key {
-			rest.Content = append(rest.Content, tree.Content[i], tree.Content[i+1])
-		}
-	}
-	return &rest
-}
-
-func encode(tree *yaml.Node) ([]byte, error) {
-	var out bytes.Buffer
-	encoder := yaml.NewEncoder(&out)
-	encoder.SetIndent(2)
-	if err := errors.Join(encoder.Encode(tree), encoder.Close()); err != nil {
-		return nil, fmt.Errorf("write the effective definition: %w", err)
-	}
-	return out.Bytes(), nil
-}
-
 // source is one file of a definition, not yet explained.
 type source struct {
 	file string
@@ -112,26 +71,52 @@ func loadLibrary(folders []fs.FS) (library, []error) {
 	all := library{}
 	var problems []error
 	for _, folder := range folders {
-		files, err := fs.Glob(folder, "*.yaml")
-		if err != nil {
-			problems = append(problems, fmt.Errorf("list provider definitions: %w", err))
-		}
-		for _, file := range files {
-			data, err := fs.ReadFile(folder, file)
-			if err != nil {
-				problems = append(problems, &schema.Error{Class: schema.ClassConfiguration, Op: "read provider definition", Err: err})
-				continue
-			}
-			read, err := readSource(file, data)
-			if err != nil {
-				problems = append(problems, err)
-				continue
-			}
+		sources, wrong := readFolder(folder)
+		problems = append(problems, wrong...)
+		for _, read := range sources {
 			name := scalarAt(read.tree, "name")
 			all[name] = append(all[name], read)
 		}
 	}
 	return all, problems
+}
+
+// readFolder reads the definitions of one folder, in the order of the files' names. Two of one name are a mistake:
+// nobody could say which of them counts.
+func readFolder(folder fs.FS) (sources []source, problems []error) {
+	var files []string
+	for _, pattern := range []string{"*.yaml", "*.yml"} {
+		some, err := fs.Glob(folder, pattern)
+		if err != nil {
+			problems = append(problems, fmt.Errorf("list provider definitions: %w", err))
+		}
+		files = append(files, some...)
+	}
+	slices.Sort(files)
+	first := map[string]string{} // name -> its file
+	for _, file := range files {
+		data, err := fs.ReadFile(folder, file)
+		if err != nil {
+			problems = append(problems, &schema.Error{Class: schema.ClassConfiguration, Op: "read provider definition", Err: err})
+			continue
+		}
+		read, err := readSource(file, data)
+		if err != nil {
+			problems = append(problems, err)
+			continue
+		}
+		name := scalarAt(read.tree, "name")
+		if other := first[name]; other != "" && name != "" {
+			at := child(read.tree, "name")
+			problems = append(problems, definitionError(file, []problem{{
+				line: at.Line, column: at.Column, text: fmt.Sprintf("name: %s is the name of %s as well", name, other),
+			}}))
+			continue
+		}
+		first[name] = file
+		sources = append(sources, read)
+	}
+	return sources, problems
 }
 
 // readSource reads the YAML of one definition, which is a single mapping.
@@ -187,22 +172,21 @@ func (l library) parse(s source, rank int) (*Definition, error) {
 }
 
 // explain fills in what a source extends, decodes it and checks it. Rank is its place among the sources of its name:
-// a source that extends its own name means the one before.
+// a source that extends its own name means the one before. What has no right form is left out before the rest is decoded,
+// so that mistakes of form do not hide those of meaning.
 func (l library) explain(s source, rank int) (*Definition, *yaml.Node, error) {
-	check := &definitionCheck{file: s.file, origins: map[*yaml.Node]string{}}
-	tree, err := l.extended(s, rank, check.origins, 0)
+	check := &definitionCheck{file: s.file, origins: map[*yaml.Node]string{}, wrong: map[*yaml.Node]bool{}}
+	tree, err := l.extended([]source{s}, rank, check.origins)
 	if err != nil {
 		return nil, nil, err
 	}
 	check.tree = tree
 	check.shape(nil, tree, definitionType)
 	var definition Definition
-	if len(check.problems) == 0 {
-		if err := tree.Decode(&definition); err != nil {
-			check.problems = append(check.problems, problem{text: strings.TrimPrefix(err.Error(), "yaml: ")})
-		} else {
-			check.definition(&definition)
-		}
+	if err := check.pruned(tree).Decode(&definition); err == nil {
+		check.definition(&definition)
+	} else if len(check.problems) == 0 {
+		check.problems = append(check.problems, problem{text: strings.TrimPrefix(err.Error(), "yaml: ")})
 	}
 	if len(check.problems) > 0 {
 		slices.SortFunc(check.problems, func(a, b problem) int {
@@ -211,66 +195,6 @@ func (l library) explain(s source, rank int) (*Definition, *yaml.Node, error) {
 		return nil, nil, definitionError(s.file, slices.Compact(check.problems))
 	}
 	return &definition, tree, nil
-}
-
-// extendsMax bounds a chain of definitions that extend one another.
-const extendsMax = 8
-
-// extended returns the source's tree on top of what it extends, and notes which file each node is from.
-func (l library) extended(s source, rank int, origins map[*yaml.Node]string, depth int) (*yaml.Node, error) {
-	note(s.tree, s.file, origins)
-	base := scalarAt(s.tree, "extends")
-	if base == "" {
-		return s.tree, nil
-	}
-	below := l[base]
-	if base == scalarAt(s.tree, "name") {
-		below = below[:min(rank, len(below))]
-	}
-	if len(below) == 0 || depth == extendsMax {
-		text := fmt.Sprintf("extends: there is no definition %q to extend", base)
-		if depth == extendsMax {
-			text = "extends: the definitions extend one another without end"
-		}
-		return nil, definitionError(s.file, []problem{{line: child(s.tree, "extends").Line, column: child(s.tree, "extends").Column, text: text}})
-	}
-	baseTree, err := l.extended(below[len(below)-1], len(below)-1, origins, depth+1)
-	if err != nil {
-		return nil, err
-	}
-	return overlay(baseTree, s.tree, origins), nil
-}
-
-func note(node *yaml.Node, file string, origins map[*yaml.Node]string) {
-	origins[node] = file
-	for _, inner := range node.Content {
-		note(inner, file, origins)
-	}
-}
-
-// overlay returns base with the keys of over replaced, mappings key by key; null takes a key away.
-func overlay(base, over *yaml.Node, origins map[*yaml.Node]string) *yaml.Node {
-	merged := *over
-	merged.Content = nil
-	origins[&merged] = origins[over]
-	for i := 0; i+1 < len(base.Content); i += 2 {
-		key, value := base.Content[i], base.Content[i+1]
-		switch replaced := child(over, key.Value); {
-		case replaced == nil:
-			merged.Content = append(merged.Content, key, value)
-		case replaced.Tag == "!!null":
-		case replaced.Kind == yaml.MappingNode && value.Kind == yaml.MappingNode:
-			merged.Content = append(merged.Content, key, overlay(value, replaced, origins))
-		default:
-			merged.Content = append(merged.Content, key, replaced)
-		}
-	}
-	for i := 0; i+1 < len(over.Content); i += 2 {
-		if child(base, over.Content[i].Value) == nil && over.Content[i+1].Tag != "!!null" {
-			merged.Content = append(merged.Content, over.Content[i], over.Content[i+1])
-		}
-	}
-	return &merged
 }
 
 // problem is one mistake in a definition.

@@ -17,10 +17,17 @@ type definitionCheck struct {
 	tree     *yaml.Node
 	origins  map[*yaml.Node]string // the file that each node is from
 	problems []problem
+
+	wrong  map[*yaml.Node]bool // what has no right form: keys and values
+	places [][]string          // where that is
 }
 
-// report records a mistake at a place that is named by its keys from the top.
+// report records a mistake of meaning at a place that is named by its keys from the top, unless a mistake of form there
+// may be all that is behind it.
 func (c *definitionCheck) report(place []string, format string, args ...any) {
+	if c.shadowed(place) {
+		return
+	}
 	node := c.tree
 	for _, key := range place {
 		next := child(node, key)
@@ -29,10 +36,17 @@ func (c *definitionCheck) report(place []string, format string, args ...any) {
 		}
 		node = next
 	}
-	c.reportAt(node, place, format, args...)
+	c.add(node, place, format, args...)
 }
 
+// reportAt records a mistake of form.
 func (c *definitionCheck) reportAt(node *yaml.Node, place []string, format string, args ...any) {
+	c.wrong[node] = true
+	c.places = append(c.places, place)
+	c.add(node, place, format, args...)
+}
+
+func (c *definitionCheck) add(node *yaml.Node, place []string, format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
 	if len(place) > 0 {
 		text = strings.Join(place, ".") + ": " + text
@@ -40,15 +54,22 @@ func (c *definitionCheck) reportAt(node *yaml.Node, place []string, format strin
 	c.problems = append(c.problems, problem{c.origins[node], node.Line, node.Column, text})
 }
 
+// member returns a key of a mapping and what stands there; nil if there is none.
+func member(node *yaml.Node, name string) (key, value *yaml.Node) {
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		if node.Content[i].Value == name {
+			return node.Content[i], node.Content[i+1]
+		}
+	}
+	return nil, nil
+}
+
 // child returns what a mapping holds under a key or a sequence at an index; nil if there is none.
 func child(node *yaml.Node, key string) *yaml.Node {
 	switch node.Kind {
 	case yaml.MappingNode:
-		for i := 0; i+1 < len(node.Content); i += 2 {
-			if node.Content[i].Value == key {
-				return node.Content[i+1]
-			}
-		}
+		_, value := member(node, key)
+		return value
 	case yaml.SequenceNode:
 		if i, err := strconv.Atoi(key); err == nil && i < len(node.Content) {
 			return node.Content[i]
@@ -69,7 +90,7 @@ var (
 )
 
 // shape reports what of a tree does not have the form of a Go type: unknown keys, values that are no word of the
-// language, numbers that are none. What passes can be decoded.
+// language, numbers that are none. What is left of it by pruned can be decoded.
 func (c *definitionCheck) shape(place []string, node *yaml.Node, t reflect.Type) {
 	if node.Kind == yaml.AliasNode {
 		c.reportAt(node, place, "refers to an anchor: definitions repeat themselves, or extend one another")

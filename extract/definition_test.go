@@ -161,6 +161,17 @@ func mistakesOfLists() []mistake {
 			"1000/1h]", "lots] # wrong"),
 		edit("several of the content", "zone: UTC", "zone: Mars/Olympus # wrong", "DONE: completed", "DONE: finished # wrong",
 			"name: other", "name: 1st # wrong", "path: /deposits", "path: deposits # wrong"),
+		edit("form and content", "title: Another partner", "titel: x # wrong", "zone: UTC", "zone: Mars/Olympus # wrong", "path: /deposits", "path: deposits # wrong",
+			"rows: 50, total: data.total}", "rows: many, total: data..total} # wrong", "DONE: completed", "DONE: finished # wrong", "equals: OK}]", "equals: [OK]}] # wrong",
+			"amount: amount", "amount: {path: amount} # wrong", "deposit_id: id", "deposit_id: a..id # wrong", "\"{api_key}\"", "\"{apikey}\" # wrong"),
+		edit("form that hides content", "credentials: [api_key, api_secret]", "credentials: {api_key: yes} # wrong", "{api_key}", "{apikey}",
+			"{style: page, parameter: page, size: size, rows: 50, total: data.total}", "{style: pages, stop: more} # wrong", "formats: [rfc3339]", "formats: [rfc3339, [x]] # wrong",
+			"[createdAt, time.created]", "{constant: \"1767225600\"}"),
+		edit("resource that is none", "  deposits:\n    path: /deposits", "  trades: [1] # wrong\n  deposits:\n    path: deposits # wrong"),
+		edit("constant amount", "amount: amount", "amount: {paths: amount, constant: ten} # wrong"),
+		edit("constant amount, too fine", "amount: amount", "amount: {paths: amount, constant: \"1\", shift: -19} # wrong"),
+		edit("constant time", "[createdAt, time.created]", "{constant: 2026-13-01} # wrong"),
+		edit("constant time, too far", "[createdAt, time.created]", "{constant: \"2300-01-01T00:00:00Z\"} # wrong"),
 		edit("several in one line", "success: [{path: status, equals: OK}]", "success: [{path: a..b}] # wrong"),
 	}
 }

@@ -23,12 +23,13 @@ const (
 	MeansStream        Meaning = "stream"        // this list cannot be read; the others go on
 	MeansCredentials   Meaning = "credentials"   // the partner does not accept the key: stop using it
 	MeansConfiguration Meaning = "configuration" // a person must change a setting, as a missing scope
+	MeansQuarantine    Meaning = "quarantine"    // the record that is looked up goes to quarantine; a page is never skipped, so there it is stream
 	MeansLimit         Meaning = "limit"         // we were too fast: the whole key rests, then goes on at half the rate
 )
 
 // Values returns what a definition may say.
 func (Meaning) Values() []string {
-	return []string{string(MeansRetry), string(MeansStream), string(MeansCredentials), string(MeansConfiguration), string(MeansLimit)}
+	return []string{string(MeansRetry), string(MeansStream), string(MeansCredentials), string(MeansConfiguration), string(MeansQuarantine), string(MeansLimit)}
 }
 
 // Method is how a list is asked for.
@@ -118,6 +119,21 @@ const (
 // Values returns what a definition may say.
 func (Sign) Values() []string {
 	return []string{string(SignKeep), string(SignFlip), string(SignAbsolute)}
+}
+
+// Leaving is whether records leave a list again.
+type Leaving string
+
+// What is known about records that leave.
+const (
+	LeavingUnknown Leaving = "unknown" // not known: taken for no until a full pass shows the opposite
+	LeavingYes     Leaving = "yes"     // some do
+	LeavingNo      Leaving = "no"      // none does, by the partner's word
+)
+
+// Values returns what a definition may say.
+func (Leaving) Values() []string {
+	return []string{string(LeavingUnknown), string(LeavingYes), string(LeavingNo)}
 }
 
 // Algorithm is how a signature is made.

@@ -88,8 +88,20 @@ func TestExtendsChains(t *testing.T) {
 	if other := catalog["other"]; other.Title != "Ours" || other.RateLimits[0].Requests != 60 || len(other.Lists()) != 1 {
 		t.Errorf("other is %+v, want the third on the second on the first", other)
 	}
-	for _, want := range []string{"x.yaml: line 2: extends: the definitions extend one another without end", "y.yaml: line 2: "} {
+	for _, want := range []string{"x.yaml: line 2: extends: the definitions extend one another without end: x -> y -> x", "y.yaml: line 2: extends: the definitions extend one another without end: y -> x -> y"} {
 		if schema.ClassOf(err) != schema.ClassConfiguration || !strings.Contains(linesOnly(err), want) {
+			t.Errorf("%v does not say %q", err, want)
+		}
+	}
+	// What leads into a circle, and what extends a file that extends nothing, names itself and where that is.
+	third = folderOf(map[string]string{"in.yaml": "name: in\ntitle: T\nextends: x\n", "lost.yaml": "name: lost\n\nextends: nobody\n", "below.yaml": "name: below\nextends: lost\n"})
+	_, err = extract.LoadCatalog(first, second, third)
+	for _, want := range []string{
+		"definition in.yaml: line 3: extends: the definitions extend one another without end: in -> x -> y -> x",
+		"definition lost.yaml: line 3: extends: there is no definition \"nobody\"",
+		"definition below.yaml: lost.yaml line 3: extends: there is no definition \"nobody\"",
+	} {
+		if !strings.Contains(linesOnly(err), want) {
 			t.Errorf("%v does not say %q", err, want)
 		}
 	}
@@ -98,7 +110,7 @@ func TestExtendsChains(t *testing.T) {
 		below := map[bool]string{true: "other", false: fmt.Sprint("d", i-1)}[i == 0]
 		deep[fmt.Sprintf("d%d.yaml", i)] = fmt.Sprintf("name: d%d\nextends: %s\n", i, below)
 	}
-	if catalog, err := extract.LoadCatalog(folderOf(deep)); len(catalog) != 9 || err == nil || !strings.Contains(linesOnly(err), "line 2: extends: the definitions extend one another without end") {
+	if catalog, err := extract.LoadCatalog(folderOf(deep)); len(catalog) != 9 || err == nil || err.Error() != "read provider definition d8.yaml: line 2:10: extends: goes through more than 8 definitions: d8 -> d7 -> d6 -> d5 -> d4 -> d3 -> d2 -> d1 -> d0 -> other" {
 		t.Errorf("%d definitions of a chain of ten: %v", len(catalog), err)
 	}
 }
@@ -176,6 +188,76 @@ func TestEffective(t *testing.T) {
 	}
 	if _, err := extract.Effective("mine", folderOf(map[string]string{"mine.yaml": "name: mine\nextends: other\n"})); err == nil {
 		t.Error("a definition that cannot be explained is written")
+	}
+}
+
+// TestEffectiveComments keeps no comment beside a value that it does not explain, and the words at the top of every file
+// that the definition is built on: their abbreviations are used further down.
+func TestEffectiveComments(t *testing.T) {
+	base := `# The base. D is documented.
+#
+# U is unknown.
+name: base # of all
+
+# D: as the page says.
+title: Base # D: for people
+base_url: https://base.example # D: host
+credentials: [api_key] # D: one
+# D: of keys.
+signing: # D: plain
+  # D: the header.
+  headers:
+    # D: its name.
+    X-Key: "{api_key}" # D: the key
+    # U: perhaps.
+    X-Other: "1" # U: a guess
+# D: per minute.
+rate_limits: [60/1m] # D: limits
+times: {formats: [rfc3339]} # D: forms
+resources:
+  deposits:
+    path: /d # D: path
+    paging: {style: page, parameter: p, size: n, rows: 10} # D: ten
+    items: d
+    fields: # D: names
+      deposit_id: id # D: id
+      currency: currency
+      amount: amount # D: amount
+      created_at: at
+`
+	over := `# Ours, on the base.
+name: ours
+extends: base
+title: Ours # our title
+base_url: https://ours.example
+# Ours: two.
+credentials: [api_key, email]
+signing:
+  headers:
+    X-Key: "{email}"
+    X-Other: null
+rate_limits: [30/1m]
+times: {formats: [unix_seconds]}
+resources:
+  deposits:
+    paging: {rows: 20}
+    fields: # as we were told
+      amount: {paths: amount, shift: -2}
+`
+	text, err := extract.Effective("ours", folderOf(map[string]string{"base.yaml": base, "ours.yml": over}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	compareGolden(t, "testdata/effective.golden", text)
+	for _, gone := range []string{"as the page says", "for people", "D: host", "D: one", "D: its name", "D: the key", "perhaps", "a guess", "per minute", "D: limits", "D: forms", "D: ten", "D: names", "D: amount", "of all"} {
+		if strings.Contains(string(text), gone) {
+			t.Errorf("%q explains a value that is gone", gone)
+		}
+	}
+	for _, kept := range []string{"# Ours, on the base.\n#\n# From base, on which it is built:\n#\n# The base. D is documented.\n#\n# U is unknown.\nname: ours\n", "# our title", "# Ours: two.", "# D: of keys.", "# D: plain", "# D: the header.", "# D: path", "# as we were told", "# D: id"} {
+		if !strings.Contains(string(text), kept) {
+			t.Errorf("%q is not kept", kept)
+		}
 	}
 }
 

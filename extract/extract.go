@@ -33,15 +33,23 @@ type Position string
 type Page struct {
 	Rows     []schema.Row      // what can be stored, in the partner's order
 	Rejected []schema.Rejected // what cannot, with reasons
-	Items    int               // records in the answer: Rows and Rejected together
-	Total    *uint64           // records in the whole list, by the partner's count in this very answer; nil: it gives none, or it is not the count of this stream
+	Items    int               // records in the answer: Rows and Rejected together, and what belongs to other resources
+	Total    *uint64           // records in the whole list, by the partner's count in this very answer; nil: it gives none, or it is the count of something else
 	Next     Position          // where the next page is; the beginning if Last
-	Last     bool              // the pass over the list ends with this page
+	Last     bool              // the pass over the resource ends with this page
+
+	List       string  // which of the resource's lists it is of, see List.Name
+	Slice      string  // the slice or span of the list that it is of; empty: it has none
+	SliceTotal *uint64 // records in that slice or span, by the partner's count in this very answer; nil: it gives none
+	EndsSlice  bool    // the last page of its slice or span; of a list without them the last page
+	EndsList   bool    // the last page of its list
 
 	PagesLeft  int           // pages still to come by what is known now, an estimate from below
+	AskedAt    time.Time     // when the request was sent that was answered, UTC
 	AnsweredAt time.Time     // when the answer was complete, UTC
-	LimitWait  time.Duration // time spent waiting for the rate limit
-	Requests   int           // attempts made, at least 1
+	LimitWait  time.Duration // time spent waiting for the rate limit; also where the page did not come
+	Requests   int           // attempts made, at least 1; also where the page did not come
+	Refused    int           // attempts that the partner refused for their rate; also where the page did not come
 	ClockSkew  time.Duration // the partner's clock minus ours, to the second; zero if it sends no date
 	Fields     []FieldUse    // what fed each column, for tieout doctor
 }

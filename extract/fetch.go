@@ -33,21 +33,33 @@ func (c *Client) Fetch(ctx context.Context, resource schema.Resource, position P
 	var verified answer
 	if position == "" && len(listing.Slices.Values) > 1 && listing.Paging.Total != "" {
 		if err := c.verifyFilter(ctx, listing, &verified); err != nil {
-			return Page{}, fmt.Errorf("%s: %w", op, err)
+			return verified.spent(Page{}), fmt.Errorf("%s: %w", op, err)
 		}
 	}
 	now := time.Now()
-	asked, err := c.ask(ctx, listing.request(at, now))
+	r := listing.request(at, now)
+	r.urgent = resource == schema.Balances || at.Page <= urgentPages
+	asked, err := c.ask(ctx, r)
 	if err != nil {
-		return Page{}, fmt.Errorf("%s: %w", op, err)
+		return verified.spent(asked.spent(Page{})), fmt.Errorf("%s: %w", op, err)
 	}
 	page, err := c.page(resource, at, asked, now)
 	if err != nil {
-		return Page{}, &schema.Error{Class: schema.ClassStream, Op: op, Err: err}
+		return verified.spent(asked.spent(Page{})), &schema.Error{Class: schema.ClassStream, Op: op, Request: asked.request, Err: err}
 	}
-	page.Requests += verified.requests
-	page.LimitWait += verified.limitWait
-	return page, nil
+	c.limiter.plan(stream, page.PagesLeft)
+	return verified.spent(asked.spent(page)), nil
+}
+
+// urgentPages is how many pages of a walk go before the others of the key: what is new is wanted before what is old.
+const urgentPages = 3
+
+// spent adds what an answer cost to a page.
+func (a *answer) spent(page Page) Page {
+	page.Requests += a.requests
+	page.Refused += a.refused
+	page.LimitWait += a.limitWait
+	return page
 }
 
 // verifyFilter makes sure that the slices' filter has an effect: a partner that ignores it returns every record under
@@ -72,15 +84,19 @@ func (c *Client) verifyFilter(ctx context.Context, listing *Listing, spent *answ
 
 // total asks how many records one part of a list has, or with -1 the whole list without the slices' filter.
 func (c *Client) total(ctx context.Context, listing *Listing, part int, spent *answer) (uint64, error) {
-	asked, err := c.ask(ctx, listing.count(part, time.Now()))
+	r := listing.countRequest(part, time.Now())
+	r.urgent = true
+	asked, err := c.ask(ctx, r)
+	spent.sentAt, spent.at = asked.sentAt, asked.at
 	spent.requests += asked.requests
+	spent.refused += asked.refused
 	spent.limitWait += asked.limitWait
 	if err != nil {
 		return 0, err
 	}
 	opened, err := listing.open(asked.body, asked.header)
 	if err != nil {
-		return 0, &schema.Error{Class: schema.ClassStream, Err: err}
+		return 0, &schema.Error{Class: schema.ClassStream, Request: asked.request, Err: err}
 	}
 	return *opened.total, nil
 }
@@ -105,10 +121,10 @@ func (c *Client) page(resource schema.Resource, at cursor, asked answer, now tim
 		return Page{}, fmt.Errorf("pages %d and %d hold the same records: the list does not move on", at.Page-1, at.Page)
 	}
 	page := Page{
-		Items: len(opened.items), AnsweredAt: asked.at.UTC(), LimitWait: asked.limitWait,
-		Requests: asked.requests, ClockSkew: asked.clockSkew,
+		Items: len(opened.items), AskedAt: asked.sentAt.UTC(), AnsweredAt: asked.at.UTC(), ClockSkew: asked.clockSkew,
 	}
-	reader := newReader(c.account, resource, listing.parts[at.Part].Label, asked.at)
+	page.List, page.Slice = listing.listName(at.Part), listing.sliceName(at)
+	reader := newReader(c.account, resource, listing.parts[at.Part].Label, asked)
 	reader.page(opened.items, &page)
 	if listing.Paging.Style == StyleLastID && len(opened.items) > 0 {
 		if opened.next = reader.lastID; opened.next == "" {
@@ -203,8 +219,11 @@ func (l *Listing) advance(page *Page, at cursor, o opened, digest string, now ti
 		ends = ends || o.next == "" // whatever else ends it: without a token the next request would ask for the first page
 	}
 	if o.total != nil {
-		if len(l.parts) == 1 && l.Spans.From == "" && l.Split.Path == "" {
-			page.Total = o.total
+		if !l.Paging.TotalCached && l.Split.Path == "" {
+			page.SliceTotal = l.count(o.total)
+		}
+		if l.countsInPages() {
+			page.Total = l.count(o.total)
 		}
 		rest, rows := *o.total-min(*o.total, next.Items), uint64(max(1, l.Paging.Rows))
 		page.PagesLeft = int((rest + rows - 1) / rows)
@@ -212,6 +231,8 @@ func (l *Listing) advance(page *Page, at cursor, o opened, digest string, now ti
 	if ends {
 		next = l.after(at, now)
 		page.PagesLeft = 0
+		page.EndsSlice = true
+		page.EndsList = next.Part >= len(l.parts) || l.listName(next.Part) != page.List
 	}
 	page.PagesLeft += max(0, len(l.parts)-1-next.Part)
 	if page.Last = next.Part >= len(l.parts); !page.Last {
@@ -229,37 +250,8 @@ func (l *Listing) after(at cursor, now time.Time) cursor {
 	return cursor{Part: at.Part + 1, Page: 1}
 }
 
-// Count asks how many records a resource holds in all, by one request for each of its lists. It returns nil where
-// the partner gives no total, or where its total counts records of other resources as well. For a list that is read
-// in slices this is the only count that speaks of one instant.
-func (c *Client) Count(ctx context.Context, resource schema.Resource) (*uint64, error) {
-	op := "count " + c.account.Stream(resource).String()
-	listing, err := c.listing(resource, op)
-	if err != nil {
-		return nil, err
-	}
-	if listing.Paging.Total == "" || listing.Split.Path != "" || listing.Spans.From != "" {
-		return nil, nil //nolint:nilnil // no count and no error: the partner gives none
-	}
-	parts := make([]int, len(listing.Parts))
-	for i := range parts {
-		parts[i] = i
-	}
-	if len(parts) == 0 {
-		parts = []int{-1}
-	}
-	var all uint64
-	for _, part := range parts {
-		total, err := c.total(ctx, listing, part, &answer{})
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", op, err)
-		}
-		all += total
-	}
-	return &all, nil
-}
-
-// Lookup asks for one record by its identifier. The record comes back as a row, or as rejected with the reason. The
+// Lookup asks for one record by its identifier. The record comes back as a row, or as rejected with the reason: what the
+// partner sent does not fit, or it refuses this one request for good, and its answer stands in the record's place. The
 // error is of ClassConfiguration where the definition knows no way to ask.
 func (c *Client) Lookup(ctx context.Context, resource schema.Resource, id string) (schema.Row, *schema.Rejected, error) {
 	op := fmt.Sprintf("look up %s %s", c.account.Stream(resource), id)
@@ -275,6 +267,10 @@ func (c *Client) Lookup(ctx context.Context, resource schema.Resource, id string
 		parameters[listing.Detail.Parameter] = id
 	}
 	asked, err := c.ask(ctx, newRequest(listing.Method, strings.ReplaceAll(listing.Detail.Path, "{id}", url.PathEscape(id)), parameters))
+	reader := newReader(c.account, resource, "", asked)
+	if refused, ok := errors.AsType[*refusal](err); ok && refused.quarantine {
+		return nil, reader.refused(id, refused), nil
+	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", op, err)
 	}
@@ -282,8 +278,8 @@ func (c *Client) Lookup(ctx context.Context, resource schema.Resource, id string
 	alone.Items, alone.Paging.Total = listing.Detail.Item, ""
 	value, err := alone.single(asked.body)
 	if err != nil {
-		return nil, nil, &schema.Error{Class: schema.ClassStream, Op: op, Err: err}
+		return nil, nil, &schema.Error{Class: schema.ClassStream, Op: op, Request: asked.request, Err: err}
 	}
-	row, rejected := newReader(c.account, resource, "", asked.at).read(item{value: value})
+	row, rejected := reader.read(item{value: value})
 	return row, rejected, nil
 }

@@ -18,13 +18,23 @@ func nested(depth int, inner string) string {
 		strings.Repeat("]", depth%2) + strings.Repeat("]}", depth/2)
 }
 
-// strict marks what only checkRecord refuses, so that one odd record does not hide a page of good ones.
+// manyNames returns the members of an object.
+func manyNames(count int) string {
+	members := make([]string, count)
+	for i := range members {
+		members[i] = fmt.Sprintf(`"n%d":%d`, i, i)
+	}
+	return strings.Join(members, ",")
+}
+
+// strict marks what only recordCheck refuses, so that one odd record does not hide a page of good ones.
 const strict = "record: "
 
 // TestCheckDocument holds the gate for every answer: exactly one JSON value, no deep nesting; and the gate for every
-// record: no name twice, valid UTF-8. The reasons hold no part of the document, which may be personal data.
+// record: no name twice, in whatever case, and valid UTF-8. The reasons hold no part of the document, which may be personal data.
 func TestCheckDocument(t *testing.T) {
 	const middle, notJSON, twice, more, deep = "ends in the middle", "is not JSON at byte", "has a name twice at byte", "more than one JSON value", "nested more than 32 deep"
+	const inCase = "has two names that differ in case alone"
 	tests := map[string]struct{ document, want string }{
 		"object":                       {`{"a":1,"b":[true,null,"x"]}`, ""},
 		"white space around":           {" \r\n\t{} \n", ""},
@@ -41,7 +51,20 @@ func TestCheckDocument(t *testing.T) {
 		"name twice, escaped":          {`{"amount":1,"\u0061mount":2}`, strict + twice},
 		"name twice, deep":             {`{"x":[{"a":1,"a":1}]}`, strict + twice},
 		"same name in two objects":     {`[{"a":1},{"a":2}]`, ""},
-		"names that differ in case":    {`{"a":1,"A":2}`, ""},
+		"names that differ in case":    {`{"amount":1,"AMOUNT":2}`, strict + inCase},
+		"in case, deep":                {`{"x":[{"y":{"aB":1,"b":2,"Ab":1}}]}`, strict + inCase},
+		"in case, behind an object":    {`{"a":{"c":1,"d":[{"e":1}]},"A":2}`, strict + inCase},
+		"in case, escaped":             {`{"\u0041mount":1,"AMOUNT":2}`, strict + inCase},
+		"in case, beyond ASCII":        {`{"é":1,"É":2}`, strict + inCase},
+		"in case, escaped beyond":      {`{"\u00e9":1,"É":2}`, strict + inCase},
+		"in case, a sign for kelvin":   {`{"k":1,"\u212a":2}`, strict + inCase},
+		"in case, a long s":            {`{"ſtatus":1,"STATUS":2}`, strict + inCase},
+		"in case, many names":          {"{" + manyNames(100) + `,"N99":1}`, strict + inCase},
+		"in case, among the first":     {"{" + manyNames(100) + `,"N0":1}`, strict + inCase},
+		"in case, of two objects":      {`[{"a":{"B":1},"b":2},{"A":{"b":1},"B":2}]`, ""},
+		"many names":                   {`[{` + manyNames(100) + `},{` + manyNames(33) + `,"x":{` + manyNames(32) + `}}]`, ""},
+		"accents are no case":          {`{"e":1,"é":2}`, ""},
+		"a dotted capital I":           {`{"i":1,"İ":2}`, ""},
 		"invalid UTF-8 in a text":      {"{\"a\":\"\xff\"}", strict + notJSON},
 		"invalid UTF-8 in a name":      {"{\"\xc3\x28\":1}", strict + notJSON},
 		"half a surrogate":             {`{"a":"\ud800"}`, strict + notJSON},
@@ -65,7 +88,7 @@ func TestCheckDocument(t *testing.T) {
 			err := checkDocument([]byte(test.document))
 			want, record := strings.CutPrefix(test.want, strict)
 			if record && err == nil {
-				err = checkRecord(jsontext.Value(test.document))
+				err = new(recordCheck).record(jsontext.Value(test.document))
 			}
 			switch test.want = want; {
 			case test.want == "" && err != nil:

@@ -2,7 +2,9 @@ package extract
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
 )
@@ -32,14 +34,15 @@ type heldKey struct {
 	nonces  *nonces
 }
 
-// NewKeyring returns a keyring without keys. The store keeps what must survive a restart; nil: nothing does.
+// NewKeyring returns a keyring without keys. The store keeps what must survive a restart. Nil: nothing does; the keys
+// then go slower, one request at a time, to leave room for what others may have sent before.
 func NewKeyring(store KeyStore) *Keyring {
 	return &Keyring{store: store, keys: map[string]*heldKey{}}
 }
 
 // hold returns the key of an account at a host, the same for every account that has it. Accounts that share a key must
 // agree about its limits.
-func (k *Keyring) hold(host string, account Account) (*heldKey, error) {
+func (k *Keyring) hold(host string, account Account, log *slog.Logger) (*heldKey, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	name := keyName(host, account.Credentials["api_key"].Reveal())
@@ -47,12 +50,27 @@ func (k *Keyring) hold(host string, account Account) (*heldKey, error) {
 		if !slices.Equal(held.windows, account.Windows) || held.nonces.kind != account.Definition.Signing.Nonce {
 			return nil, fmt.Errorf("it has the key of account %s, and other rate limits or nonces", held.account)
 		}
+		held.limiter.join(account.Name)
 		return held, nil
 	}
+	limiter := newLimiter(account.Windows, account.Definition.Serial, k.store, log)
+	limiter.key = LimitKeys + name
+	limiter.join(account.Name)
 	k.keys[name] = &heldKey{
-		account: account.Name, windows: account.Windows,
-		limiter: newLimiter(account.Windows, account.Definition.Serial),
-		nonces:  &nonces{kind: account.Definition.Signing.Nonce, store: k.store, key: "nonce " + name},
+		account: account.Name, windows: account.Windows, limiter: limiter,
+		nonces: &nonces{kind: account.Definition.Signing.Nonce, store: k.store, key: "nonce " + name},
 	}
 	return k.keys[name], nil
+}
+
+// Close records that nothing more will be sent, once all clients are done: a process that comes after then goes on
+// without waiting. What is not closed, because the process was killed, is taken for sent.
+func (k *Keyring) Close(ctx context.Context) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	var failed []error
+	for _, held := range k.keys {
+		failed = append(failed, held.limiter.close(ctx))
+	}
+	return errors.Join(failed...)
 }

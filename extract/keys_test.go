@@ -80,7 +80,7 @@ func TestRisingNoncesArrive(t *testing.T) {
 			}
 			group.Wait()
 		}
-		if names := fmt.Sprint(slices.Collect(maps.Keys(keys.states))); len(keys.states) != 1 || strings.Contains(names, "a-key") || !strings.Contains(names, "nonce ") {
+		if names := fmt.Sprint(slices.Collect(maps.Keys(keys.states))); len(keys.states) != 2 || strings.Contains(names, "a-key") || !strings.Contains(names, "nonce ") || !strings.Contains(names, "limit ") {
 			t.Errorf("the store holds %s", names)
 		}
 	})
@@ -116,7 +116,7 @@ func TestSerial(t *testing.T) {
 				inFlight--
 				mu.Unlock()
 				return answering(200, `{"d":[]}`)(r)
-			}))
+			}), func(a *extract.Account) { a.Keyring = extract.NewKeyring(&keyTable{states: map[string]string{}}) })
 			var group sync.WaitGroup
 			for range 12 {
 				group.Go(func() {

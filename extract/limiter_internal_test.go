@@ -2,294 +2,83 @@ package extract
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"math/rand/v2"
+	"log/slog"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"tieout/schema"
 )
 
 // after lets virtual time go by.
 func after(d time.Duration) { <-time.After(d) }
 
-// weather is how long a request takes to the server, or its answer back.
-type weather func(random *rand.Rand) time.Duration
-
-// calm takes 10 to 200 ms a way, 20 to 400 ms for both.
-func calm(random *rand.Rand) time.Duration {
-	return 10*time.Millisecond + time.Duration(random.Int64N(int64(190*time.Millisecond)))
-}
-
-// stalling is calm, but 2 % of the ways take up to 30 s.
-func stalling(random *rand.Rand) time.Duration {
-	if random.IntN(50) == 0 {
-		return time.Second + time.Duration(random.Int64N(int64(29*time.Second)))
-	}
-	return calm(random)
-}
-
-// freezing is calm, but all that is sent in the last 6 s of every 45 s is delivered at once at their end.
-func freezing(random *rand.Rand) time.Duration {
-	if into := time.Duration(time.Now().UnixNano()) % (45 * time.Second); into > 39*time.Second {
-		return 45*time.Second - into
-	}
-	return calm(random)
-}
-
-// storm is one simulated run: workers that send requests through limiters to one server.
-type storm struct {
-	windows  []Window
-	workers  int
-	requests int
-	weather  weather
-	restarts func(random *rand.Rand) []time.Duration // when the process dies; nil: never
-}
-
-// run sends the requests and returns the server and how long that took. It must be called inside of a bubble.
-func (s storm) run(seed uint64) (*server, time.Duration) {
-	random := rand.New(rand.NewPCG(seed, 0x11))
-	partner := newServer(s.windows, random)
-	left := &countdown{left: s.requests}
-	begun := time.Now()
-	var deaths []time.Duration
-	if s.restarts != nil {
-		deaths = s.restarts(random)
-	}
-	for life := 0; ; life++ {
-		ctx, kill := context.WithCancel(context.Background())
-		if life < len(deaths) {
-			ctx, kill = context.WithDeadline(context.Background(), begun.Add(deaths[life]))
-		}
-		limit := newLimiter(s.windows, false) // a new process remembers nothing
-		var lives sync.WaitGroup
-		for range s.workers {
-			way := rand.New(rand.NewPCG(seed, random.Uint64()))
-			lives.Go(func() { s.work(ctx, limit, partner, left, way) })
-		}
-		lives.Wait()
-		dead := ctx.Err() != nil
-		kill()
-		if !dead || left.done() {
-			took := time.Since(begun)
-			synctest.Wait()
-			after(time.Hour) // what is still on its way arrives, too
-			return partner, took
-		}
-	}
-}
-
-// work is one of the goroutines that share a key. What it has sent when the process dies still arrives.
-func (s storm) work(ctx context.Context, limit *limiter, partner *server, left *countdown, way *rand.Rand) {
-	for left.take() {
-		if _, err := limit.acquire(ctx); err != nil {
-			left.giveBack()
-			return
-		}
-		there, back := s.weather(way), s.weather(way)
-		answered := make(chan struct{})
-		go func() {
-			after(there)
-			partner.arrive()
-			after(back)
-			close(answered)
-		}()
-		select {
-		case <-answered:
-			limit.release()
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-type countdown struct {
-	mu   sync.Mutex // guards left
-	left int
-}
-
-func (c *countdown) take() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.left--
-	return c.left >= 0
-}
-
-func (c *countdown) giveBack() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.left++
-}
-
-func (c *countdown) done() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.left <= 0
-}
-
-// promise is what the limiter promises for one window: burst and requests in per, as the proof has them, worked
-// out by hand: requests = N - 2*burst + 1 - 2*burst, two restarts being spared.
-type promise struct {
-	burst, requests int
-	per             time.Duration
-}
-
-func windowsOf(t testing.TB, text string) []Window {
+// limiterOf returns the limiter of a process that begins now.
+func limiterOf(t testing.TB, limits string, serial bool, store KeyStore) *limiter {
 	t.Helper()
-	windows, err := ParseWindows(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return windows
+	l := newLimiter(windowsOf(t, limits), serial, store, slog.New(slog.DiscardHandler))
+	l.key = "limit k"
+	return l
 }
 
-var promises = map[string][]promise{
-	"4/1s":           {{1, 1, time.Second}},
-	"10/1s,100/1m":   {{1, 7, time.Second}, {1, 97, time.Minute}},
-	"20/10s":         {{2, 13, 10 * time.Second}},
-	"60/1m,1000/1h":  {{2, 53, time.Minute}, {2, 993, time.Hour}},
-	"100/1m":         {{2, 93, time.Minute}},
-	"500/1m,5000/1h": {{2, 493, time.Minute}, {2, 4993, time.Hour}},
-	"1000/1m":        {{4, 985, time.Minute}},
-}
-
-// TestLimiterIsNeverRefused sends 200,000 requests and more through every kind of weather and number of workers
-// to servers of every kind. None may refuse, and the arrivals must keep the law by which none can.
-func TestLimiterIsNeverRefused(t *testing.T) {
-	kinds := map[string]weather{"calm": calm, "stalling": stalling, "freezing": freezing}
-	var sent countdown
-	t.Run("storms", func(t *testing.T) {
-		for text, promised := range promises {
-			for name, kind := range kinds {
-				for _, workers := range []int{1, 2, 4, 8} {
-					t.Run(fmt.Sprintf("%s %s %d", text, name, workers), func(t *testing.T) {
-						t.Parallel()
-						s := storm{windows: windowsOf(t, text), workers: workers, requests: 2_500, weather: kind}
-						synctest.Test(t, func(t *testing.T) {
-							partner, _ := s.run(uint64(workers))
-							partner.judge(t, promised)
-							sent.mu.Lock()
-							sent.left += partner.count()
-							sent.mu.Unlock()
-						})
-					})
-				}
-			}
-		}
-	})
-	t.Logf("%d requests, 0 refused", sent.left)
-	if sent.left < 200_000 && !testing.Short() {
-		t.Errorf("%d requests were sent, want 200,000", sent.left)
-	}
-}
-
-// judge fails the test if a server has refused anything or the arrivals break the law.
-func (s *server) judge(t *testing.T, promised []promise) {
+// permit waits for a permit and wants to have waited for so long.
+func (l *limiter) permit(t *testing.T, want time.Duration) {
 	t.Helper()
-	for kind, count := range s.refusals() {
-		t.Errorf("the %s refused %d of %d requests", kind, count, s.count())
-	}
-	for _, p := range promised {
-		if excess := s.excess(p.burst, p.requests, p.per); excess > 0 {
-			t.Errorf("%d requests more than %d + %d per %s arrived in some stretch of time", excess, p.burst, p.requests, p.per)
-		}
+	waited, err := l.acquire(t.Context(), false)
+	if err != nil || (waited-want).Abs() > time.Microsecond {
+		t.Errorf("waited %s (%v), want %s", waited, err, want)
 	}
 }
 
-// TestLimiterRestarts kills the process twice within any two windows, at the worst moments: right after the start
-// and one burst later. A limiter without memory must still never be refused.
-func TestLimiterRestarts(t *testing.T) {
-	for _, text := range []string{"4/1s", "20/10s", "100/1m", "1000/1m"} {
-		for seed := range uint64(6) {
-			t.Run(fmt.Sprintf("%s seed %d", text, seed), func(t *testing.T) {
-				t.Parallel()
-				windows := windowsOf(t, text)
-				two := 2 * windows[0].Per
-				s := storm{windows: windows, workers: 1 + int(seed), requests: 2_000, weather: calm}
-				s.restarts = func(random *rand.Rand) (deaths []time.Duration) {
-					at := time.Duration(random.Int64N(int64(two)))
-					for range 20 {
-						soon := time.Duration(random.Int64N(int64(time.Second)))
-						deaths = append(deaths, at, at+soon)
-						at += two + soon + time.Duration(random.Int64N(int64(two/4)))
-					}
-					return deaths
-				}
-				synctest.Test(t, func(t *testing.T) {
-					partner, _ := s.run(seed)
-					partner.judge(t, nil)
-				})
-			})
+// TestIntervals holds the rate to what the proof allows, worked out by hand: r·W + 2b - 1 = N where that leaves the
+// clocks enough, else r·(W + W/1000 + 50 ms) + b = N; without memory two requests are left free and one goes at a time.
+func TestIntervals(t *testing.T) {
+	tests := map[string]struct {
+		burst    int
+		interval []time.Duration // rounded to microseconds
+		budget   []int
+		alone    time.Duration // of the first window, without memory
+	}{
+		"100/1m":        {2, []time.Duration{618557 * time.Microsecond}, []int{0}, 619691 * time.Microsecond},
+		"60/1m,1000/1h": {2, []time.Duration{1052632 * time.Microsecond, 3610872 * time.Microsecond}, []int{0, 996}, 1054561 * time.Microsecond},
+		"4/1s":          {1, []time.Duration{350333 * time.Microsecond}, []int{0}, 1051 * time.Millisecond},
+		"20/10s":        {2, []time.Duration{588235 * time.Microsecond}, []int{0}, 591765 * time.Microsecond},
+		"10/1s,100/1m":  {2, []time.Duration{142857 * time.Microsecond, 618557 * time.Microsecond}, []int{0, 0}, 150143 * time.Microsecond},
+		"1000/1m":       {4, []time.Duration{60423 * time.Microsecond}, []int{0}, 60291 * time.Microsecond},
+		"1000/1h":       {2, []time.Duration{3610872 * time.Microsecond}, []int{0}, 3614494 * time.Microsecond},
+	}
+	for limits, want := range tests {
+		p := newPacer(windowsOf(t, limits), false, true)
+		if p.burst != want.burst {
+			t.Errorf("%s: %d in flight, want %d", limits, p.burst, want.burst)
+		}
+		for i, b := range p.buckets {
+			if (b.interval-want.interval[i]).Abs() > 2*time.Microsecond || b.budget != want.budget[i] {
+				t.Errorf("%s: a request every %s, budget %d, want %s and %d", b.window, b.interval, b.budget, want.interval[i], want.budget[i])
+			}
+			n, w := float64(b.window.Requests), b.window.Per.Seconds()
+			clocks := 1 + 1.0/1000 + 0.05/w
+			if rate := 1 / b.interval.Seconds(); rate*w+2*float64(p.burst)-1 > n+1e-6 || rate*w*clocks+float64(p.burst) > n+1e-6 {
+				t.Errorf("%s: %f a second break the rule", b.window, rate)
+			}
+		}
+		alone := newPacer(windowsOf(t, limits), false, false)
+		if got := alone.buckets[0].interval; alone.burst != 1 || (got-want.alone).Abs() > 2*time.Microsecond || alone.buckets[len(alone.buckets)-1].budget != 0 {
+			t.Errorf("%s without memory: %d in flight, a request every %s, want 1 and %s", limits, alone.burst, got, want.alone)
 		}
 	}
-}
-
-// TestLimiterThroughput measures the price of never being refused. The proof leaves 93 of 100 requests a minute:
-// 3 for the burst of two, 4 for two restarts without memory; and 0.2 % for the clocks.
-func TestLimiterThroughput(t *testing.T) {
-	const requests = 1000
-	for _, workers := range []int{1, 4} {
-		synctest.Test(t, func(t *testing.T) {
-			s := storm{windows: windowsOf(t, "100/1m"), workers: workers, requests: requests, weather: calm}
-			partner, took := s.run(7)
-			partner.judge(t, promises["100/1m"])
-			bound := requests * time.Minute / 100
-			t.Logf("%d workers: %d requests in %s of at least %s: %.1f %% of the partner's limit", workers, requests, took.Round(time.Second), bound, 100*bound.Seconds()/took.Seconds())
-			if took > bound*1000/925 {
-				t.Errorf("%d workers: %s, want at least 92.5 %% of the speed of %s", workers, took, bound)
-			}
-		})
-	}
-}
-
-// TestSimulatedServersRefuse shows that the servers can refuse, and that the law can be broken: a client that
-// paces its sending at exactly N/W is refused by those kinds that a steady pace does not satisfy, and one that
-// sends N+1 at once by all.
-func TestSimulatedServersRefuse(t *testing.T) {
-	windows := windowsOf(t, "100/1m")
-	synctest.Test(t, func(t *testing.T) {
-		partner := newServer(windows, rand.New(rand.NewPCG(1, 1)))
-		for range 101 {
-			partner.arrive()
-		}
-		for kind := range partner.kinds {
-			if got := partner.refusals()[kind]; got != 1 {
-				t.Errorf("the %s refused %d of 101 requests at once, want 1", kind, got)
-			}
-		}
-	})
-	synctest.Test(t, func(t *testing.T) {
-		random := rand.New(rand.NewPCG(2, 2))
-		partner := newServer(windows, random)
-		for range 5_000 {
-			there := calm(random)
-			go func() {
-				after(there)
-				partner.arrive()
-			}()
-			after(time.Minute / 100)
-		}
-		after(time.Minute)
-		for _, kind := range []string{"sliding log", "sliding counter"} {
-			if partner.refusals()[kind] == 0 {
-				t.Errorf("the %s refused nothing of a client that only paces its sending", kind)
-			}
-		}
-		if partner.excess(2, 93, time.Minute) == 0 {
-			t.Error("pacing at N/W keeps the law, so the law cannot be tested")
-		}
-	})
 }
 
 // TestLimiterCancelled ends the wait for a permit with the context, at once, without using a permit up.
 func TestLimiterCancelled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		limit := newLimiter([]Window{{4, time.Hour}}, false)
-		if _, err := limit.acquire(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		limit := limiterOf(t, "4/1h", false, nil)
+		limit.permit(t, 0)
 		limit.release()
 		cause := errors.New("told to stop")
 		ctx, cancel := context.WithCancelCause(t.Context())
@@ -297,30 +86,37 @@ func TestLimiterCancelled(t *testing.T) {
 			after(5 * time.Minute)
 			cancel(cause)
 		}()
-		waited, err := limit.acquire(ctx)
-		if !errors.Is(err, cause) || waited != 5*time.Minute {
+		waited, err := limit.acquire(ctx, false)
+		if !errors.Is(err, cause) || waited != 5*time.Minute || schema.ClassOf(err) != schema.ClassCancelled {
 			t.Errorf("acquire waited %s and returned %v, want 5m and the cause", waited, err)
 		}
-		waited, err = limit.acquire(t.Context())
-		if hour := time.Hour + time.Hour/1000 + 50*time.Millisecond; err != nil || waited != hour-5*time.Minute {
-			t.Errorf("the next one waited %s (%v), want the rest of %s", waited, err, hour)
+		if _, err := limit.acquire(ctx, false); !errors.Is(err, cause) {
+			t.Errorf("afterwards: %v", err)
 		}
+		limit.permit(t, time.Hour+time.Hour/1000+50*time.Millisecond-5*time.Minute)
 	})
 }
 
 // TestLimiterRefused pauses every waiter of the key, those too that wait already, and the longer of two pauses counts.
-// From then on one request goes at a time, at half the rate for each refusal.
+// From then on one request goes at a time, at half the rate; two that were under way together halve it once.
 func TestLimiterRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		limit, begun := newLimiter([]Window{{1000, time.Minute}}, false), time.Now()
-		interval := limit.buckets[0].interval
-		limit.refused(90 * time.Second)
-		limit.refused(time.Second)
+		limit, begun := limiterOf(t, "1000/1m", false, &keyStore{}), time.Now()
+		interval := limit.pacer.buckets[0].interval
+		limit.permit(t, 0)
+		limit.permit(t, 0)
+		after(time.Second)
+		limit.refuse(begun, 90*time.Second)
+		if count := limit.refuse(begun, time.Second); count != 2 || limit.pacer.slowed != 1 {
+			t.Errorf("%d refused, halved %d times, want 2 and once", count, limit.pacer.slowed)
+		}
+		limit.release()
+		limit.release()
 		var order []string
 		var group sync.WaitGroup
 		for range 3 {
 			group.Go(func() {
-				if _, err := limit.acquire(t.Context()); err != nil {
+				if _, err := limit.acquire(t.Context(), false); err != nil {
 					t.Error(err)
 				}
 				limit.mu.Lock()
@@ -330,31 +126,35 @@ func TestLimiterRefused(t *testing.T) {
 			})
 		}
 		after(80 * time.Second)
-		limit.refused(30 * time.Second) // until second 110
+		limit.refuse(time.Now(), 30*time.Second) // until second 111
 		group.Wait()
-		want := fmt.Sprintf("1m50s %s %s", 110*time.Second+8*interval, 110*time.Second+16*interval)
+		want := fmt.Sprintf("1m51s %s %s", 111*time.Second+4*interval, 111*time.Second+8*interval)
 		if got := strings.Join(order, " "); got != want {
-			t.Errorf("permits came after %s, want them after %s: three refusals are an eighth of the rate", got, want)
+			t.Errorf("permits came after %s, want them after %s: two refusals are a quarter of the rate", got, want)
 		}
 		for range 100 {
-			limit.refused(0)
+			limit.refuse(time.Now(), 0)
 		}
-		if got := limit.buckets[0].interval; got != time.Minute {
+		if got := limit.pacer.buckets[0].interval; got != time.Minute {
 			t.Errorf("after many refusals a request leaves every %s, want one a minute at last", got)
 		}
 	})
+	slow := limiterOf(t, "4/24h", false, nil)
+	interval := slow.pacer.buckets[0].interval
+	if slow.refuse(time.Now(), 0); slow.pacer.buckets[0].interval != interval {
+		t.Errorf("a refusal made a slow key faster or slower: every %s instead of %s", slow.pacer.buckets[0].interval, interval)
+	}
 }
 
-// TestLimiterSerial lets the requests of a key go one after the other however much the window would allow, and a
-// window that is slower than a request a minute stays as slow after a refusal.
+// TestLimiterSerial lets the requests of a key go one after the other however much the window would allow.
 func TestLimiterSerial(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		limit := newLimiter([]Window{{100_000, time.Minute}}, true)
+		limit := limiterOf(t, "100000/1m", true, &keyStore{})
 		var inFlight, most int
 		var group sync.WaitGroup
 		for range 8 {
 			group.Go(func() {
-				if _, err := limit.acquire(t.Context()); err != nil {
+				if _, err := limit.acquire(t.Context(), false); err != nil {
 					t.Error(err)
 				}
 				limit.mu.Lock()
@@ -373,9 +173,179 @@ func TestLimiterSerial(t *testing.T) {
 			t.Errorf("%d requests were under way at once, want 1", most)
 		}
 	})
-	slow := newLimiter([]Window{{4, 24 * time.Hour}}, false)
-	interval := slow.buckets[0].interval
-	if slow.refused(0); slow.buckets[0].interval != interval {
-		t.Errorf("a refusal made a slow key faster or slower: every %s instead of %s", slow.buckets[0].interval, interval)
+}
+
+// TestLimiterShares lets five lists ask as fast as they can: each gets as many permits as the others, give or take one.
+func TestLimiterShares(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		limit := limiterOf(t, "100/1m", false, &keyStore{})
+		var got [5]int
+		var group sync.WaitGroup
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+		defer cancel()
+		for list := range got {
+			group.Go(func() {
+				for {
+					if _, err := limit.acquire(ctx, false); err != nil {
+						return
+					}
+					after(time.Duration(1+list) * 100 * time.Millisecond) // the slow ones get no less
+					got[list]++
+					limit.release()
+				}
+			})
+		}
+		group.Wait()
+		for _, count := range got {
+			if (count-got[0] > 1 || got[0]-count > 1) || count < 95 {
+				t.Errorf("the lists got %v permits of about 486, want as many for each", got)
+				break
+			}
+		}
+	})
+}
+
+// TestLimiterUrgent puts urgent requests before others that wait longer, and lets one of the others through for every
+// three of them: nobody starves.
+func TestLimiterUrgent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		limit := limiterOf(t, "60/1m", true, &keyStore{})
+		limit.permit(t, 0)
+		var order strings.Builder
+		var group sync.WaitGroup
+		ask := func(urgent bool, name string) {
+			group.Go(func() {
+				if _, err := limit.acquire(t.Context(), urgent); err != nil {
+					t.Error(err)
+				}
+				order.WriteString(name)
+				limit.release()
+			})
+			synctest.Wait()
+		}
+		for range 4 {
+			ask(false, "o")
+		}
+		for range 8 {
+			ask(true, "U")
+		}
+		limit.release()
+		group.Wait()
+		if got, want := order.String(), "UUUoUUUoUUoo"; got != want {
+			t.Errorf("the permits went %s, want %s", got, want)
+		}
+	})
+}
+
+// TestLimiterHolds keeps the slot of a request without an answer for as long as it may arrive, and dates it then.
+func TestLimiterHolds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		limit := limiterOf(t, "60/1m", true, &keyStore{})
+		interval := limit.pacer.buckets[0].interval
+		limit.permit(t, 0)
+		after(time.Minute)
+		limit.hold()
+		limit.permit(t, arrivalGrace+interval)
+	})
+}
+
+// storeWatch is a store that takes its time, and knows what the record of a limiter allows.
+type storeWatch struct {
+	keyStore
+	takes   time.Duration
+	allowed int       // requests that may have left by the last record
+	until   time.Time // when the lease ends
+}
+
+func (s *storeWatch) SaveKey(ctx context.Context, key, state string) error {
+	after(s.takes)
+	var r ledgerRecord
+	if err := json.Unmarshal([]byte(state), &r); err != nil {
+		return err
 	}
+	if err := s.keyStore.SaveKey(ctx, key, state); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.allowed, s.until = r.Sent+r.Requests, r.SavedAt.Add(time.Duration(r.LeaseUS)*time.Microsecond)
+	return nil
+}
+
+// TestLimiterRecordsFirst gives out no permit that the store does not know of, writes every three seconds and not for every
+// request, and lets no one wait for a slow store who need not.
+func TestLimiterRecordsFirst(t *testing.T) {
+	for _, takes := range []time.Duration{0, 2 * time.Second, 20 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			store := &storeWatch{takes: takes}
+			limit, begun := limiterOf(t, "100/1m", false, store), time.Now()
+			var mu sync.Mutex
+			var group sync.WaitGroup
+			sent := 0
+			for range 4 {
+				group.Go(func() {
+					for range 50 {
+						if _, err := limit.acquire(t.Context(), false); err != nil {
+							t.Error(err)
+						}
+						mu.Lock()
+						sent++
+						store.mu.Lock()
+						if sent > store.allowed || time.Now().After(store.until) {
+							t.Errorf("request %d left, and the store knows of %d until %s", sent, store.allowed, store.until)
+						}
+						store.mu.Unlock()
+						mu.Unlock()
+						after(100 * time.Millisecond)
+						limit.release()
+					}
+				})
+			}
+			group.Wait()
+			took, alone := time.Since(begun), 198*limit.pacer.buckets[0].interval
+			t.Logf("a store that takes %s: %d writes for 200 requests in %s, %s without one", takes, store.saved, took.Round(time.Second), alone.Round(time.Second))
+			if least := alone / (3 * time.Second); store.saved > int(least)+4 {
+				t.Errorf("the store was written %d times in %s", store.saved, took)
+			}
+			if slack := 2*takes + time.Second; took > alone+slack && takes < 20*time.Second {
+				t.Errorf("a store that takes %s made it %s instead of %s", takes, took, alone)
+			}
+		})
+	}
+}
+
+// TestLimiterStoreFails sends nothing that the store does not know of, goes on as far as the last record reaches, and goes
+// on again when the store does.
+func TestLimiterStoreFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &keyStore{failLoad: true}
+		limit := limiterOf(t, "100/1m", false, store)
+		fails := func(want string) {
+			t.Helper()
+			if _, err := limit.acquire(t.Context(), false); !errors.Is(err, errStore) || !strings.HasPrefix(err.Error(), want) {
+				t.Errorf("%v, want %s", err, want)
+			}
+		}
+		fails("load what the key has sent: ")
+		store.failLoad, store.failSave = false, true
+		fails("record what the key may send: ")
+		store.failSave = false
+		limit.permit(t, 0)
+		limit.release()
+		store.failSave = true
+		began := time.Now()
+		sent := 0
+		for ; sent < 1000; sent++ {
+			if _, err := limit.acquire(t.Context(), false); err != nil {
+				break
+			}
+			limit.release()
+		}
+		if sent == 0 || sent > 10 || time.Since(began) > leaseTime {
+			t.Errorf("%d more requests left with a store that is gone in %s, 10 in %s were on record", sent, time.Since(began), leaseTime)
+		}
+		store.failSave = false
+		after(time.Minute)
+		limit.permit(t, 0)
+	})
 }

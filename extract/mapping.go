@@ -75,6 +75,7 @@ func splitPath(path string) iter.Seq[string] { return strings.SplitSeq(path, "."
 // reader maps the items of one page.
 type reader struct {
 	account string
+	sentAt  time.Time // when the request for the answer was sent
 	at      time.Time // when the answer arrived
 	slice   string    // value of the list's filter
 	def     *Definition
@@ -82,17 +83,18 @@ type reader struct {
 	uses    []map[int]int // per mapped column: path -> records that used it
 	found   []jsontext.Value
 	scratch []byte
+	check   recordCheck
 	secrets []string // of the account: no record may repeat one
 	lastID  string   // identifier of the last record that was read
 	left    bool     // the last record is of another resource
 }
 
-func newReader(account Account, resource schema.Resource, slice string, at time.Time) *reader {
+func newReader(account Account, resource schema.Resource, slice string, asked answer) *reader {
 	m := account.Definition.Resources[resource].mapping
-	r := &reader{account: account.Name, at: at.UTC(), slice: slice, def: account.Definition, mapping: m}
-	for _, name := range []string{"api_key", "api_secret"} {
-		if secret := account.Credentials[name].Reveal(); len(secret) >= secretLengthMin {
-			r.secrets = append(r.secrets, secret)
+	r := &reader{account: account.Name, sentAt: asked.sentAt.UTC(), at: asked.at.UTC(), slice: slice, def: account.Definition, mapping: m}
+	for _, secret := range []schema.Secret{asked.signature, account.Credentials["api_key"], account.Credentials["api_secret"]} {
+		if text := secret.Reveal(); len(text) >= secretLengthMin {
+			r.secrets = append(r.secrets, text)
 		}
 	}
 	r.uses = make([]map[int]int, len(m.columns))
@@ -140,7 +142,7 @@ func (r *reader) read(i item) (schema.Row, *schema.Rejected) {
 	row := schema.NewRow(r.mapping.resource)
 	record := row.Base()
 	record.Account, record.Provider = r.account, r.def.Name
-	record.FirstSeenAt, record.ListedUnder = r.at, r.slice
+	record.FirstSeenAt, record.AskedAt, record.ListedUnder = r.at, r.sentAt, r.slice
 	record.Payload = i.payload()
 	if r.repeatsSecret(record) {
 		record.PayloadHash = r.hash(record.Payload)
@@ -189,6 +191,15 @@ func (r *reader) reject(record *schema.Record, reason string) *schema.Rejected {
 	}
 }
 
+// refused is the record of a look-up that the partner refuses for good, with the partner's answer in its place.
+func (r *reader) refused(id string, refused *refusal) *schema.Rejected {
+	reason := "the look-up was refused: " + refused.Error()
+	if refused.request != "" {
+		reason += " [request " + refused.request + "]"
+	}
+	return r.reject(&schema.Record{ID: id, Payload: refused.body, PayloadHash: r.hash(refused.body)}, reason)
+}
+
 // payload is what is kept of an item: the partner's bytes. A member of a map keeps its name, without which it could
 // not be understood.
 func (i item) payload() []byte {
@@ -220,7 +231,7 @@ func (r *reader) fill(row schema.Row, i item) []string {
 	if i.value.Kind() != '{' {
 		return []string{"the record is no JSON object"}
 	}
-	err := checkRecord(i.value)
+	err := r.check.record(i.value)
 	if err == nil {
 		r.found, err = r.mapping.finder.find(i.value, r.found)
 	}

@@ -10,8 +10,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-
-	"tieout/schema"
 )
 
 // nonces draws the nonces of one key.
@@ -85,7 +83,7 @@ func sleep(ctx context.Context, wait time.Duration) error {
 	case <-timer.C:
 		return nil
 	case <-ctx.Done():
-		return &schema.Error{Class: schema.ClassCancelled, Err: context.Cause(ctx)}
+		return cancelled(ctx)
 	}
 }
 

@@ -3,6 +3,7 @@ package extract
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
 	"strconv"
 	"strings"
@@ -215,9 +216,9 @@ func TestNonceDefinition(t *testing.T) {
 		t.Fatalf("serial %v (%v)", definition != nil && definition.Serial, err)
 	}
 	synctest.Test(t, func(t *testing.T) {
-		limit := newLimiter(definition.RateLimits, definition.Serial)
-		if limit.burst != 1 {
-			t.Errorf("%d requests at once, want 1", limit.burst)
+		limit := newLimiter(definition.RateLimits, definition.Serial, &keyStore{}, slog.New(slog.DiscardHandler))
+		if limit.pacer.burst != 1 {
+			t.Errorf("%d requests at once, want 1", limit.pacer.burst)
 		}
 	})
 }

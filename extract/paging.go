@@ -148,9 +148,9 @@ func (l *Listing) request(at cursor, now time.Time) request {
 	return newRequest(l.Method, part.Path, parameters)
 }
 
-// count asks for as little as shows how many records a list has; the list of a part, or with -1 the list without the
+// countRequest asks for as little as shows how many records a list has; the list of a part, or with -1 the list without the
 // slices' filter.
-func (l *Listing) count(part int, now time.Time) request {
+func (l *Listing) countRequest(part int, now time.Time) request {
 	counted := *l
 	counted.Paging.Rows = min(1, l.Paging.Rows)
 	if part < 0 {

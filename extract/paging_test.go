@@ -126,7 +126,7 @@ func TestPagingWhatIsNoPage(t *testing.T) {
 			if schema.ClassOf(err) != schema.ClassStream || !strings.HasSuffix(err.Error(), "fetch coinut_main/payments page 1: "+test.want) {
 				t.Errorf("%v, want a stream error: %s", err, test.want)
 			}
-			if _, err := client.Count(t.Context(), schema.Payments); schema.ClassOf(err) != schema.ClassStream {
+			if _, err := client.Count(t.Context(), schema.Payments, ""); schema.ClassOf(err) != schema.ClassStream {
 				t.Errorf("count: %v, want a stream error", err)
 			}
 		})
@@ -138,7 +138,7 @@ func TestPagingWhatIsNoPage(t *testing.T) {
 		}
 	}
 	client := newClient(t, plainAccount(coinut(t)), answering(200, `{"status":"SUCCESS","data":{"list":[],"total":"12"}}`), &logText{})
-	if count, err := client.Count(t.Context(), schema.Payments); err != nil || *count != 12 {
+	if count, err := client.Count(t.Context(), schema.Payments, ""); err != nil || *count.Total != 12 {
 		t.Errorf("a total as text: %v (%v), want 12", count, err)
 	}
 }
@@ -167,7 +167,7 @@ func TestPagingPositions(t *testing.T) {
 	if _, err := alone.Fetch(t.Context(), schema.Deposits, ""); schema.ClassOf(err) != schema.ClassConfiguration {
 		t.Errorf("a list that the partner does not have: %v, want a configuration error", err)
 	}
-	if count, err := alone.Count(t.Context(), schema.Deposits); count != nil || schema.ClassOf(err) != schema.ClassConfiguration {
+	if count, err := alone.Count(t.Context(), schema.Deposits, ""); count.Total != nil || schema.ClassOf(err) != schema.ClassConfiguration {
 		t.Errorf("count of a list that the partner does not have: %v, %v", count, err)
 	}
 }

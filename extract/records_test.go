@@ -137,12 +137,13 @@ func TestSplit(t *testing.T) {
 	if page.Total != nil {
 		t.Errorf("the total %d counts records of other resources as well", *page.Total)
 	}
-	if count, err := dialectClient(t, definition, answering(200, body)).Count(t.Context(), schema.Deposits); count != nil || err != nil {
+	if count, err := dialectClient(t, definition, answering(200, body)).Count(t.Context(), schema.Deposits, ""); count.Total != nil || err != nil {
 		t.Errorf("count %v, %v, want none", count, err)
 	}
 }
 
-// TestParts reads several lists that are one resource: each record says which it is from, and the counts add up.
+// TestParts reads several lists that are one resource: each record says which it is from, and each list has its own
+// count.
 func TestParts(t *testing.T) {
 	s := &script{answer: func(r *http.Request, _ map[string]any) string {
 		switch {
@@ -156,15 +157,34 @@ func TestParts(t *testing.T) {
 	definition := dialect(t, "path: /in\nquery: {kind: all}\nparts: [{query: {kind: some}, label: incoming}, {path: /out}]\npaging: {style: page, parameter: p, size: s, rows: 2, total: n}\nitems: d")
 	client := dialectClient(t, definition, s)
 	pages := walk(t, client, schema.Deposits, "")
-	if got := idsOf(pages); got != "1 2 3 9" || pages[0].Total != nil || pages[0].PagesLeft != 2 {
-		t.Errorf("read %s, total %v, %d left", got, pages[0].Total, pages[0].PagesLeft)
+	if got := idsOf(pages); got != "1 2 3 9" || *pages[0].Total != 3 || pages[0].PagesLeft != 2 || *pages[2].Total != 1 {
+		t.Errorf("read %s, total %d, %d left, total %d", got, *pages[0].Total, pages[0].PagesLeft, *pages[2].Total)
+	}
+	if pages[0].EndsList || !pages[1].EndsList || pages[1].List != "incoming" || pages[1].Last || !pages[2].EndsList || pages[2].List != "/out" {
+		t.Errorf("the first list ends with its second page: %+v", pages)
+	}
+	lists, err := client.Lists(schema.Deposits)
+	if err != nil || len(lists) != 2 || lists[0].Name != "incoming" || lists[1].Name != "/out" || !lists[0].Counted || !lists[0].Numbered() {
+		t.Fatalf("lists %+v, %v", lists, err)
+	}
+	if got := idsOf([]extract.Page{fetch(t, client, lists[1].Start)}); got != "9" {
+		t.Errorf("the second list begins with %s", got)
+	}
+	if got := idsOf([]extract.Page{fetch(t, client, lists[0].At(2))}); got != "3" {
+		t.Errorf("the second page of the first list is %s", got)
 	}
 	if first, last := pages[0].Rows[0].Base().ListedUnder, pages[2].Rows[0].Base().ListedUnder; first != "incoming" || last != "/out" {
 		t.Errorf("listed under %q and %q", first, last)
 	}
-	s.wantAsked(t, "/v1/in?kind=some&p=1&s=2", "/v1/in?kind=some&p=2&s=2", "/v1/out?kind=all&p=1&s=2")
-	if count, err := client.Count(t.Context(), schema.Deposits); err != nil || *count != 4 {
-		t.Errorf("count %v, %v, want 4", count, err)
+	s.wantAsked(t, "/v1/in?kind=some&p=1&s=2", "/v1/in?kind=some&p=2&s=2", "/v1/out?kind=all&p=1&s=2",
+		"/v1/out?kind=all&p=1&s=2", "/v1/in?kind=some&p=2&s=2")
+	for list, want := range map[string]uint64{"incoming": 3, "/out": 1} {
+		if count, err := client.Count(t.Context(), schema.Deposits, list); err != nil || *count.Total != want {
+			t.Errorf("count of %s %v, %v, want %d", list, count, err, want)
+		}
+	}
+	if _, err := client.Count(t.Context(), schema.Deposits, "/elsewhere"); schema.ClassOf(err) != schema.ClassConfiguration {
+		t.Errorf("counting a list that there is not: %v", err)
 	}
 }
 
@@ -266,7 +286,7 @@ func TestSpans(t *testing.T) {
 			walk(t, dialectClient(t, definition, fresh), schema.Deposits, pages[stop].Next)
 			fresh.wantAsked(t, want[stop+1:]...)
 		}
-		if count, err := dialectClient(t, definition, s).Count(t.Context(), schema.Deposits); count != nil || err != nil {
+		if count, err := dialectClient(t, definition, s).Count(t.Context(), schema.Deposits, ""); count.Total != nil || err != nil {
 			t.Errorf("count %v, %v: no answer speaks of all spans", count, err)
 		}
 	})
@@ -314,5 +334,29 @@ func TestFilterVerified(t *testing.T) {
 				t.Errorf("a page further on took %d requests (%v)", again.Requests, err)
 			}
 		})
+	}
+}
+
+func fetch(t *testing.T, client *extract.Client, position extract.Position) extract.Page {
+	t.Helper()
+	page, err := client.Fetch(t.Context(), schema.Deposits, position)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return page
+}
+
+// TestTotalsThatProveNothing: a count at the partner's cap, or one from a cache, is none.
+func TestTotalsThatProveNothing(t *testing.T) {
+	for paging, want := range map[string]bool{
+		"total: n": true, "total: n, total_cap: 4": true, "total: n, total_cap: 3": false, "total: n, total_cached: true": false,
+	} {
+		definition := dialect(t, "path: /d\npaging: {style: page, parameter: p, size: s, rows: 9, "+paging+"}\nitems: d")
+		client := dialectClient(t, definition, answering(200, `{"n":3,"d":[`+rows(1, 3)+`]}`))
+		page := fetch(t, client, "")
+		count, err := client.Count(t.Context(), schema.Deposits, "")
+		if err != nil || (page.Total != nil) != want || (count.Total != nil) != want {
+			t.Errorf("%s: total %v, count %v, %v; want one: %t", paging, page.Total, count.Total, err, want)
+		}
 	}
 }

@@ -20,8 +20,9 @@ import (
 
 // Signing says how a request proves who sent it. Parts and headers are templates with placeholders in braces:
 // {method} {host} {path} {query} {request} {body} {body_sha256} {timestamp} {nonce} and the names of the credentials;
-// {request} is the path with "?" and the query where there is one, and a header may also hold {signature}. Everything
-// is signed as the bytes that are sent.
+// {request} is the path with "?" and the query where there is one, and a header may also hold {signature}. {path} is the
+// whole path, that of the base URL included; {path_below_base} and {request_below_base} leave that out. Everything is
+// signed as the bytes that are sent.
 type Signing struct {
 	// hmac-sha256, hmac-sha384 or hmac-sha512. Left out: nothing is signed.
 	Algorithm Algorithm `yaml:"algorithm"`
@@ -34,7 +35,8 @@ type Signing struct {
 	// uuid is random and new for each attempt; rising_milliseconds is the clock, always above the last one of the key,
 	// over restarts as well. Left out: there is none.
 	Nonce NonceKind `yaml:"nonce"`
-	// Of the signed text.
+	// Of the signed text: texts with {placeholders}, such as {method}, {path} with all of the path, {path_below_base} with
+	// what follows the base URL's, {query}, {request} and {request_below_base} with path and query, {body}, {timestamp}.
 	Parts []string `yaml:"parts"`
 	// Between the parts.
 	Separator string `yaml:"separator"`
@@ -53,6 +55,7 @@ type Signing struct {
 // SigningInput is one attempt to be signed. Timestamp and nonce are drawn anew for each attempt.
 type SigningInput struct {
 	Method, Host, Path, Query string                   // as sent; Query without "?"; Host with the port unless it is the default one
+	BasePath                  string                   // with which Path begins: that of the base URL, as sent, without a slash at its end
 	Body                      []byte                   // as sent; empty: there is none
 	Timestamp, Nonce          string                   // of this attempt, as the definition writes them
 	Credentials               map[string]schema.Secret // by the definition's names
@@ -63,13 +66,22 @@ var hashes = map[Algorithm]func() hash.Hash{"hmac-sha256": sha256.New, "hmac-sha
 // Sign returns the text that was signed, which holds no secret unless a definition signs one, and the headers
 // that the request must carry, which do. It cannot fail for a definition that ParseDefinition accepted.
 func (s *Signing) Sign(input SigningInput) (text string, headers http.Header) {
+	text, headers, _ = s.sign(input)
+	return text, headers
+}
+
+// sign does what Sign promises, and returns the signature itself as well, none where nothing is signed.
+func (s *Signing) sign(input SigningInput) (text string, headers http.Header, signature schema.Secret) {
 	values := map[string]string{
 		"method": input.Method, "host": input.Host, "path": input.Path, "query": input.Query, "request": input.Path,
 		"body": string(input.Body), "body_sha256": s.bodyHash(input.Body),
 		"timestamp": input.Timestamp, "nonce": input.Nonce,
 	}
+	values["path_below_base"] = strings.TrimPrefix(input.Path, input.BasePath)
+	values["request_below_base"] = values["path_below_base"]
 	if input.Query != "" {
 		values["request"] += "?" + input.Query
+		values["request_below_base"] += "?" + input.Query
 	}
 	if len(input.Body) == 0 {
 		values["body"] = s.EmptyBody
@@ -86,6 +98,7 @@ func (s *Signing) Sign(input SigningInput) (text string, headers http.Header) {
 		mac := hmac.New(newHash, []byte(input.Credentials[string(s.Key)].Reveal()))
 		mac.Write([]byte(text))
 		values["signature"] = s.encode(mac.Sum(nil))
+		signature = schema.NewSecret(values["signature"])
 	}
 	headers = http.Header{}
 	for name, template := range s.Headers {
@@ -96,7 +109,7 @@ func (s *Signing) Sign(input SigningInput) (text string, headers http.Header) {
 			headers.Set(name, expand(template, values))
 		}
 	}
-	return text, headers
+	return text, headers, signature
 }
 
 func (s *Signing) bodyHash(body []byte) string {
@@ -148,7 +161,7 @@ func (c *definitionCheck) signing(d *Definition) {
 	}
 	// A nonce that must rise can only rise if the requests of a key go one after the other.
 	d.Serial = d.Serial || s.Nonce == NonceRising
-	known := append([]string{"method", "host", "path", "query", "request", "body", "body_sha256"}, d.Needs()...)
+	known := append([]string{"method", "host", "path", "query", "request", "path_below_base", "request_below_base", "body", "body_sha256"}, d.Needs()...)
 	if s.Timestamp != "" {
 		known = append(known, "timestamp")
 	}

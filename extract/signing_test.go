@@ -5,12 +5,15 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os"
 	"strings"
 	"testing"
 
 	"tieout/extract"
+	"tieout/extract/providers"
+	"tieout/extract/sandbox"
 	"tieout/schema"
 )
 
@@ -185,6 +188,51 @@ func TestSigningOfOtherPartners(t *testing.T) {
 		}
 		if len(seen) != len(scheme.variants) {
 			t.Errorf("%s: the vectors cover the variants %v, want all of %d", name, seen, len(scheme.variants))
+		}
+	}
+}
+
+// TestSigningCryptoixPaths asks a partner that wants one of three texts signed, by the built-in definition and by each of
+// the readings that its comment offers: only the right one is let in.
+func TestSigningCryptoixPaths(t *testing.T) {
+	const file = "name: cryptoix_signed\nextends: cryptoix_signed\nsigning: {parts: [\"{method}\", \"%s\", \"{timestamp}\", \"{body}\"]}\n"
+	wanted := map[string]string{ // what is signed of the address -> the partner's scheme; none of the three signs this one
+		"": sandbox.SchemeSigned, "{path}": sandbox.SchemeSigned, "{request}": sandbox.SchemeSignedQuery,
+		"{path_below_base}": sandbox.SchemeSignedBelow, "{request_below_base}": "",
+	}
+	for part, scheme := range wanted {
+		catalog, err := extract.LoadCatalog(providers.Files, folderOf(map[string]string{"mine.yaml": fmt.Sprintf(file, part)}))
+		if part == "" {
+			catalog, err = extract.LoadCatalog(providers.Files)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, asked := range []string{sandbox.SchemeSigned, sandbox.SchemeSignedQuery, sandbox.SchemeSignedBelow} {
+			p := open(t, sandbox.Options{Partner: "cryptoix", Records: 10, Accounts: []sandbox.Account{{Key: "the-key", Secret: "the-secret", Scheme: asked}}}, catalog["cryptoix_signed"])
+			client := p.reopened(t, func(a *extract.Account) { a.BaseURL = "https://api.example/v1" })
+			if _, err := client.Fetch(t.Context(), schema.Deposits, ""); (err == nil) != (asked == scheme) {
+				t.Errorf("%q at a partner that wants %s: %v", part, asked, err)
+			}
+		}
+	}
+}
+
+// TestSigningBelowBase leaves out the path of the base URL, however that is written, and nothing else.
+func TestSigningBelowBase(t *testing.T) {
+	definition := dialect(t, "path: /v1/d\nquery: {a: b c}\npaging: {style: none}\nitems: d", "credentials: [api_key]",
+		`signing: {algorithm: hmac-sha256, key: api_key, parts: ["{path_below_base} {request_below_base}"], headers: {P: "{path_below_base}", R: "{request_below_base}", W: "{path}"}}`)
+	for base, whole := range map[string]string{
+		"https://api.example": "/v1/d", "https://api.example/": "/v1/d", "https://api.example/v1": "/v1/v1/d",
+		"https://api.example/v1/": "/v1/v1/d", "https://api.example/a%2Fb": "/a%2Fb/v1/d",
+	} {
+		s := &script{answer: func(*http.Request, map[string]any) string { return `{"d":[]}` }}
+		client := dialectClient(t, definition, s, func(a *extract.Account) { a.BaseURL = base })
+		if _, err := client.Fetch(t.Context(), schema.Deposits, ""); err != nil {
+			t.Fatal(err)
+		}
+		if head := s.heads[0]; head.Get("P") != "/v1/d" || head.Get("R") != "/v1/d?a=b+c" || head.Get("W") != whole {
+			t.Errorf("%s: below it %s and %s, in all %s, want %s", base, head.Get("P"), head.Get("R"), head.Get("W"), whole)
 		}
 	}
 }

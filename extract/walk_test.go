@@ -182,16 +182,16 @@ func TestWalkTotals(t *testing.T) {
 			}
 		}
 		for _, resource := range []schema.Resource{schema.Deposits, schema.Trades, schema.Payments} {
-			count, err := p.client.Count(t.Context(), resource)
-			if err != nil || count == nil || *count != uint64(truth.Count(resource)) {
-				t.Errorf("%s: count %v (%v), want %d", resource, count, err, truth.Count(resource))
+			count, err := p.client.Count(t.Context(), resource, "")
+			if err != nil || count.Total == nil || *count.Total != uint64(truth.Count(resource)) {
+				t.Errorf("%s: count %v (%v), want %d", resource, count.Total, err, truth.Count(resource))
 			}
 		}
-		if count, err := p.client.Count(t.Context(), schema.Balances); err != nil || count != nil {
+		if count, err := p.client.Count(t.Context(), schema.Balances, ""); err != nil || count.Total != nil {
 			t.Errorf("balances: count %v (%v), want none: the partner gives none", count, err)
 		}
 		p.Inject(5, nil, sandbox.Answer(500, nil, "{}"))
-		if _, err := p.client.Count(t.Context(), schema.Trades); schema.ClassOf(err) != schema.ClassStream || !strings.HasPrefix(err.Error(), "count coinut_main/trades: ") {
+		if _, err := p.client.Count(t.Context(), schema.Trades, ""); schema.ClassOf(err) != schema.ClassStream || !strings.HasPrefix(err.Error(), "count coinut_main/trades: ") {
 			t.Errorf("count gave %v, want a stream error that names the stream", err)
 		}
 	})

@@ -1,8 +1,11 @@
 package extract_test
 
 import (
+	"bytes"
 	"compress/gzip"
 	"fmt"
+	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -76,23 +79,68 @@ func TestWireNoSilentRepeat(t *testing.T) {
 	}
 }
 
-// TestWireBomb sends 33 MiB of nothing in a few kilobytes: reading stops at 32 MiB, and no further attempt is
-// made.
-func TestWireBomb(t *testing.T) {
-	var requests atomic.Int64
-	client := served(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		requests.Add(1)
-		w.Header().Set("Content-Encoding", "gzip")
-		packed := gzip.NewWriter(w)
-		space := []byte(strings.Repeat(" ", 1<<20))
-		for range 33 {
-			_, _ = packed.Write(space)
+// wireBodyCase is a body with what must come of it: an error of a class that says something, after so many requests.
+type wireBodyCase struct {
+	gzip     bool
+	write    func(io.Writer)
+	class    schema.Class
+	says     string
+	requests int64
+}
+
+// TestWireBodies sends bodies that cost more than a page may: reading stops, and no further attempt is made.
+func TestWireBodies(t *testing.T) {
+	const large = schema.ClassStream
+	spaces, noise := bytes.Repeat([]byte(" "), 1<<20), make([]byte, 1<<20)
+	if _, err := rand.NewChaCha8([32]byte{}).Read(noise); err != nil {
+		t.Fatal(err)
+	}
+	repeat := func(piece []byte, times int) func(io.Writer) {
+		return func(w io.Writer) {
+			for range times {
+				if _, err := w.Write(piece); err != nil {
+					return // the client has had enough
+				}
+			}
 		}
+	}
+	page := []byte(emptyPage)
+	for name, test := range map[string]wireBodyCase{
+		"plain and too large":    {false, repeat(spaces, 33), large, "the answer is larger than 32 MiB", 1},
+		"packed and too large":   {true, repeat(noise, 33), large, "the answer is larger than 32 MiB", 1},
+		"a bomb":                 {true, repeat(spaces, 2), large, "the answer inflates to more than 200 times what was sent", 1},
+		"packed":                 {true, func(w io.Writer) { _, _ = w.Write(page) }, 0, "", 1},
+		"packed well":            {true, func(w io.Writer) { repeat(spaces[:1<<20-1000], 1)(w); _, _ = w.Write(page) }, 0, "", 1},
+		"plain":                  {false, func(w io.Writer) { _, _ = w.Write(page) }, 0, "", 1},
+		"plain and large enough": {false, func(w io.Writer) { repeat(spaces, 31)(w); _, _ = w.Write(page) }, 0, "", 1},
+	} {
+		t.Run(name, func(t *testing.T) { test.check(t) })
+	}
+}
+
+func (c wireBodyCase) check(t *testing.T) {
+	var requests atomic.Int64
+	client := served(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		requests.Add(1)
+		if r.Header.Get("Accept-Encoding") != "gzip" {
+			t.Errorf("asked for %q, want gzip", r.Header.Get("Accept-Encoding"))
+		}
+		if !c.gzip {
+			c.write(w)
+			return
+		}
+		w.Header().Set("Content-Encoding", "gzip")
+		packed, err := gzip.NewWriterLevel(w, gzip.BestSpeed)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		c.write(packed)
 		_ = packed.Close()
 	}))
 	_, err := client.Fetch(t.Context(), schema.Payments, "")
-	if schema.ClassOf(err) != schema.ClassStream || !strings.Contains(err.Error(), "the answer is larger than 32 MiB") || requests.Load() != 1 {
-		t.Errorf("%v after %d requests, want that it is too large after 1", err, requests.Load())
+	if schema.ClassOf(err) != c.class || !strings.Contains(fmt.Sprint(err), c.says) || requests.Load() != c.requests || (c.says == "") != (err == nil) {
+		t.Errorf("%v after %d requests, want %q after %d", err, requests.Load(), c.says, c.requests)
 	}
 }
 
@@ -148,13 +196,44 @@ func TestWireRefusedConnection(t *testing.T) {
 	unreachable(t, refused, "connection refused")
 }
 
-// TestTransportIsOurs holds the settings that no request can show: no proxy from the environment, no HTTP/2.
+// TestTransportIsOurs holds the settings that no request can show: no proxy from the environment, verified certificates,
+// bounded headers.
 func TestTransportIsOurs(t *testing.T) {
 	transport := extract.NewTransport()
-	if transport.Proxy != nil || transport.TLSNextProto == nil || len(transport.TLSNextProto) != 0 || transport.ForceAttemptHTTP2 {
-		t.Error("a proxy or HTTP/2 may be used")
+	if transport.Proxy != nil || transport.TLSClientConfig.InsecureSkipVerify || transport.MaxResponseHeaderBytes != 64<<10 {
+		t.Errorf("%+v", transport)
 	}
-	if transport.TLSClientConfig.InsecureSkipVerify || transport.MaxResponseHeaderBytes != 64<<10 {
-		t.Error("certificates are not verified, or headers not bounded")
+}
+
+// TestWireSpeaksHTTP1 asks a partner that would rather speak HTTP/2, whose rules for repeating requests are not ours.
+func TestWireSpeaksHTTP1(t *testing.T) {
+	var spoken []string
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		spoken = append(spoken, r.Proto+" "+r.TLS.NegotiatedProtocol)
+		fmt.Fprint(w, emptyPage)
+	}))
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	account := plainAccount(coinut(t))
+	account.BaseURL = server.URL
+	transport := extract.NewTransport()
+	t.Cleanup(transport.CloseIdleConnections)
+	transport.TLSClientConfig.RootCAs = server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
+	// Where anybody asks for HTTP/2 in a transport with a dialer of its own: it must stay off in spite of that.
+	transport.ForceAttemptHTTP2 = true
+	client := newClient(t, account, transport, &logText{})
+	for range 2 {
+		if _, err := client.Fetch(t.Context(), schema.Payments, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if response, err := server.Client().Get(server.URL); err != nil || response.Proto != "HTTP/2.0" { //nolint:noctx // of the test's own server
+		t.Fatalf("the partner does not speak HTTP/2: %v", err)
+	} else if err := response.Body.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(spoken, ", "); got != "HTTP/1.1 , HTTP/1.1 , HTTP/2.0 h2" {
+		t.Errorf("spoke %s", got)
 	}
 }

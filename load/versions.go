@@ -17,6 +17,7 @@ import (
 type Current struct {
 	Version     uint64   // number of the change, from 1
 	PayloadHash [32]byte // of its content, as in schema.Record
+	Gone        bool     // it is a tombstone
 	// Sights is what the batch's own run has stored of the record already, in the order of the versions, after the
 	// version that it found (its FirstSeenAt is zero). It tells a batch that is written again from a record that
 	// went back to an older state. Nil if the run has stored nothing of it.
@@ -25,30 +26,35 @@ type Current struct {
 
 // Sight is a stored version as it was first seen.
 type Sight struct {
+	Version     uint64    // number of the change
 	PayloadHash [32]byte  // of its content, as in schema.Record
 	FirstSeenAt time.Time // to the microsecond
 }
 
-// holds reports whether the run has stored what the row says: as a version that was first seen in the same answer,
-// or as the version that was known when the row was seen.
-func (c Current) holds(record *schema.Record) bool {
+// held returns the version as which the run has stored what the row says: the one that was first seen in the same
+// answer, or the one that was known when the row was seen. It returns 0 if the run has not stored it.
+func (c Current) held(record *schema.Record) uint64 {
 	seenAt := record.FirstSeenAt.Truncate(time.Microsecond)
-	var known [32]byte
+	var known Sight
 	for _, sight := range c.Sights {
 		if sight.FirstSeenAt.After(seenAt) {
 			continue
 		}
-		if known = sight.PayloadHash; known == record.PayloadHash && sight.FirstSeenAt.Equal(seenAt) {
-			return true
+		if known = sight; known.PayloadHash == record.PayloadHash && known.FirstSeenAt.Equal(seenAt) {
+			return known.Version
 		}
 	}
-	return len(c.Sights) > 0 && known == record.PayloadHash
+	if known.PayloadHash != record.PayloadHash {
+		return 0
+	}
+	return known.Version
 }
 
 // NewVersions returns the rows whose content differs from what is stored, each with its number: the first sight
 // of a record is version 1, every change of its content the next. Rows of one record count in their order, so
 // A, B, A are three versions; the same rows once more are none, if current says what the run has stored of them.
-// Current holds the stored version of each id and is not changed.
+// Every row gets the number of the version that it shows, the others too. Current holds the stored version of each
+// id and is not changed.
 func NewVersions(rows []schema.Row, current map[string]Current) []schema.Row {
 	latest := map[string]Current{}
 	var changed []schema.Row
@@ -58,7 +64,12 @@ func NewVersions(rows []schema.Row, current map[string]Current) []schema.Row {
 		if !ok {
 			known = current[record.ID]
 		}
-		if known.Version > 0 && (known.PayloadHash == record.PayloadHash || known.holds(record)) {
+		// An older version first: one that came back as it was must not be taken for the sight before it left.
+		if record.Version = known.held(record); record.Version > 0 {
+			continue
+		}
+		if known.Version > 0 && known.PayloadHash == record.PayloadHash {
+			record.Version = known.Version
 			continue
 		}
 		record.Version = known.Version + 1

@@ -90,9 +90,9 @@ func currentFor(table map[string][]stored, run int) map[string]load.Current {
 				continue
 			}
 			if c.Sights == nil && i > 0 {
-				c.Sights = append(c.Sights, load.Sight{PayloadHash: sha256.Sum256([]byte(versions[i-1].content))})
+				c.Sights = append(c.Sights, load.Sight{Version: uint64(i), PayloadHash: sha256.Sum256([]byte(versions[i-1].content))})
 			}
-			c.Sights = append(c.Sights, load.Sight{PayloadHash: sha256.Sum256([]byte(version.content)), FirstSeenAt: dawn.Add(time.Duration(version.at) * time.Second)})
+			c.Sights = append(c.Sights, load.Sight{Version: uint64(i + 1), PayloadHash: sha256.Sum256([]byte(version.content)), FirstSeenAt: dawn.Add(time.Duration(version.at) * time.Second)})
 		}
 		current[id] = c
 	}

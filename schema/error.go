@@ -28,17 +28,21 @@ func (c Class) String() string { return classNames[c] }
 
 // Error is an error with its class.
 type Error struct {
-	Class Class  // what to do next
-	Op    string // what was being done, as "fetch coinut_main/deposits page 7"; may be empty
-	Hint  string // what a person can do about it; may be empty
-	Err   error  // the cause; its text holds no secret
+	Class   Class  // what to do next
+	Op      string // what was being done, as "fetch coinut_main/deposits page 7"; may be empty
+	Hint    string // what a person can do about it; may be empty
+	Request string // the partner's name of the request, by which its support finds it; may be empty
+	Err     error  // the cause; its text holds no secret
 }
 
-// Error implements error: operation, cause and hint in one line.
+// Error implements error: operation, cause, request and hint in one line.
 func (e *Error) Error() string {
 	text := e.Err.Error()
 	if e.Op != "" {
 		text = e.Op + ": " + text
+	}
+	if e.Request != "" {
+		text += " [request " + e.Request + "]"
 	}
 	if e.Hint != "" {
 		text += " (" + e.Hint + ")"

@@ -15,6 +15,8 @@ func TestErrorText(t *testing.T) {
 		"404 Not Found":                        {Err: cause},
 		"fetch page 7: 404 Not Found":          {Op: "fetch page 7", Err: cause},
 		"404 Not Found (is it a typo?)":        {Hint: "is it a typo?", Err: cause},
+		"404 Not Found [request r-1]":          {Request: "r-1", Err: cause},
+		"fetch: 404 Not Found [request r] (h)": {Op: "fetch", Hint: "h", Request: "r", Err: cause},
 		"fetch page 7: 404 Not Found (a typo)": {Op: "fetch page 7", Hint: "a typo", Err: cause, Class: schema.ClassStream},
 	} {
 		if got := err.Error(); got != want {

@@ -11,7 +11,8 @@ import (
 type object struct {
 	name          string
 	view          bool
-	parameterised bool // a view that needs a parameter
+	parameterised bool   // a view that needs a parameter
+	engine        string // of a table, without its arguments
 	step          uint32
 	columns       []columnText
 }
@@ -26,6 +27,8 @@ type columnText struct {
 // at the end of a line (statements).
 var (
 	createDatabase = regexp.MustCompile(`^CREATE DATABASE `)
+	copiedTable    = regexp.MustCompile("^ ON CLUSTER `(?:[^`\\\\]|\\\\.)+`\\nAS `(?:[^`\\\\]|\\\\.)+`\\.(\\w+)\\n")
+	tableEngine    = regexp.MustCompile(`\bENGINE = (\w+)`)
 	createObject   = regexp.MustCompile("^CREATE (TABLE|VIEW) IF NOT EXISTS `(?:[^`\\\\]|\\\\.)+`\\.(\\w+)")
 	alterTable     = regexp.MustCompile("^ALTER TABLE `(?:[^`\\\\]|\\\\.)+`\\.(\\w+)(?: ON CLUSTER `[^`]+`)?\\s+")
 	addColumn      = regexp.MustCompile(`^ADD COLUMN IF NOT EXISTS `)
@@ -56,16 +59,12 @@ func expectStatement(objects []*object, step uint32, statement string) ([]*objec
 	if match := createObject.FindStringSubmatch(statement); match != nil {
 		made := &object{name: match[2], view: match[1] == "VIEW", step: step}
 		made.parameterised = made.view && parameter.MatchString(withoutTexts(statement))
-		list, err := brackets(statement[len(match[0]):])
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", made.name, err)
+		if engine := tableEngine.FindStringSubmatch(withoutTexts(statement)); engine != nil {
+			made.engine = engine[1]
 		}
-		for _, text := range splitTop(list) {
-			column, err := readColumn(text)
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", made.name, err)
-			}
-			made.columns = append(made.columns, column)
+		var err error
+		if made.columns, err = madeColumns(objects, statement[len(match[0]):]); err != nil {
+			return nil, fmt.Errorf("%s: %w", made.name, err)
 		}
 		return append(objects, made), nil
 	}
@@ -83,6 +82,30 @@ func expectStatement(objects []*object, step uint32, statement string) ([]*objec
 		}
 	}
 	return objects, nil
+}
+
+// madeColumns reads the columns of a table or view from what follows its name: a list, or another table's.
+func madeColumns(objects []*object, text string) ([]columnText, error) {
+	if match := copiedTable.FindStringSubmatch(text); match != nil {
+		at := slices.IndexFunc(objects, func(o *object) bool { return o.name == match[1] && !o.view })
+		if at < 0 {
+			return nil, fmt.Errorf("AS %s: no migration makes it", match[1])
+		}
+		return slices.Clone(objects[at].columns), nil
+	}
+	list, err := brackets(text)
+	if err != nil {
+		return nil, err
+	}
+	var columns []columnText
+	for _, declaration := range splitTop(list) {
+		column, err := readColumn(declaration)
+		if err != nil {
+			return nil, err
+		}
+		columns = append(columns, column)
+	}
+	return columns, nil
 }
 
 // alter applies one change of ALTER TABLE.

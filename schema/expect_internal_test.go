@@ -73,7 +73,7 @@ func TestExpectRefuses(t *testing.T) {
 
 // TestExpectOurs reads the migrations themselves; what it finds is written down in tables_test.go a second time.
 func TestExpectOurs(t *testing.T) {
-	all, err := Migrations("my`db(")
+	all, err := Migrations("my`db(", Layout{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +91,7 @@ func TestExpectOurs(t *testing.T) {
 		}
 	}
 	want := []string{"deposits_as_of", "trades_as_of", "payments_as_of", "balances_as_of"}
-	if difference := cmp.Diff(want, parameterised); difference != "" || len(objects) != 18 {
+	if difference := cmp.Diff(want, parameterised); difference != "" || len(objects) != 21 {
 		t.Errorf("%d objects, parameters (-want +got):\n%s", len(objects), difference)
 	}
 }

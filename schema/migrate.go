@@ -32,21 +32,14 @@ type Connection interface {
 	Select(ctx context.Context, dest any, query string, args ...any) error
 }
 
-// singleNode renders the placeholders of the migrations for a server of its own or the embedded engine.
-// Deduplication of repeated inserts is off by default there, and a power cut could take acknowledged rows.
-var singleNode = map[string]string{
-	"{{on_cluster}}": "",
-	"{{replicated}}": "",
-	"{{settings}}":   "non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1",
-}
-
-// Migrations returns every migration in order, rendered for the database.
-func Migrations(database string) ([]Migration, error) {
+// Migrations returns every migration in order, rendered for the database and the kind of ClickHouse that it is on.
+func Migrations(database string, layout Layout) ([]Migration, error) {
 	files, err := fs.Glob(migrationFiles, "migrations/*.sql")
 	if err != nil {
 		return nil, fmt.Errorf("list migrations: %w", err)
 	}
 	migrations := make([]Migration, 0, len(files))
+	r := &renderer{Layout: layout, database: database, sharded: map[string]bool{}}
 	for i, file := range files {
 		data, err := fs.ReadFile(migrationFiles, file)
 		if err != nil {
@@ -60,7 +53,7 @@ func Migrations(database string) ([]Migration, error) {
 		sum := sha256.Sum256(data)
 		migrations = append(migrations, Migration{
 			Version: uint32(i + 1), Name: name, SHA256: hex.EncodeToString(sum[:]),
-			Statements: statements(string(data), database),
+			Statements: r.statements(string(data)),
 		})
 	}
 	return migrations, nil
@@ -68,15 +61,12 @@ func Migrations(database string) ([]Migration, error) {
 
 var commentLine = regexp.MustCompile(`(?m)^--.*\n`)
 
-func statements(file, database string) []string {
-	file = strings.ReplaceAll(commentLine.ReplaceAllString(file, ""), "{{db}}", QuoteIdentifier(database))
-	for placeholder, text := range singleNode {
-		file = strings.ReplaceAll(file, placeholder, text)
-	}
+// statements returns what a file becomes. A statement ends with a semicolon at the end of a line.
+func (r *renderer) statements(file string) []string {
 	var all []string
-	for statement := range strings.SplitSeq(file, ";\n") {
+	for statement := range strings.SplitSeq(commentLine.ReplaceAllString(file, ""), ";\n") {
 		if statement = strings.TrimSpace(statement); statement != "" {
-			all = append(all, statement)
+			all = append(all, r.render(statement)...)
 		}
 	}
 	return all
@@ -90,8 +80,8 @@ func QuoteIdentifier(name string) string {
 // Pending returns the migrations that the database lacks. It refuses with ClassConfiguration if an applied file
 // differs from ours, if the database has been migrated by a newer version of the program, or if what the applied
 // migrations have made is not there any more (see Verify).
-func Pending(ctx context.Context, conn Connection, database string) ([]Migration, error) {
-	all, err := Migrations(database)
+func Pending(ctx context.Context, conn Connection, database string, layout Layout) ([]Migration, error) {
+	all, err := Migrations(database, layout)
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +101,7 @@ func Pending(ctx context.Context, conn Connection, database string) ([]Migration
 		}
 		return nil, &Error{Class: ClassConfiguration, Op: "check schema of database " + database, Err: errors.New(drift)}
 	}
-	if err := verify(ctx, conn, database, all[:len(applied)]); err != nil {
+	if err := verify(ctx, conn, database, layout, all[:len(applied)]); err != nil {
 		return nil, err
 	}
 	return all[len(applied):], nil
@@ -146,8 +136,8 @@ func journal(ctx context.Context, conn Connection, database string) ([]journalRo
 // Migrate applies what is pending and returns it, then looks whether it is there (see Verify): a statement that
 // finds another table of its name leaves that as it is. It can be killed anywhere and called again; two programs
 // may call it at once.
-func Migrate(ctx context.Context, conn Connection, database string) ([]Migration, error) {
-	pending, err := Pending(ctx, conn, database)
+func Migrate(ctx context.Context, conn Connection, database string, layout Layout) ([]Migration, error) {
+	pending, err := Pending(ctx, conn, database, layout)
 	if err != nil {
 		return nil, err
 	}
@@ -164,7 +154,7 @@ func Migrate(ctx context.Context, conn Connection, database string) ([]Migration
 		}
 	}
 	if len(pending) > 0 { // else Pending has looked just now
-		if err := Verify(ctx, conn, database); err != nil {
+		if err := Verify(ctx, conn, database, layout); err != nil {
 			return nil, err
 		}
 	}

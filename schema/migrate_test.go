@@ -22,22 +22,9 @@ func TestMain(m *testing.M) { os.Exit(embeddedtest.Main(m)) }
 
 func TestMigrate(t *testing.T) { migrateSuite(t, embeddedtest.Connect(t)) }
 
-// TestMigrateServer runs the same against the servers that TIEOUT_TEST_CLICKHOUSE_DSN names, separated by spaces.
+// TestMigrateServer runs the same against servers.
 func TestMigrateServer(t *testing.T) {
-	texts := strings.Fields(os.Getenv("TIEOUT_TEST_CLICKHOUSE_DSN"))
-	if len(texts) == 0 {
-		t.Skip("TIEOUT_TEST_CLICKHOUSE_DSN names no server")
-	}
-	for _, text := range texts {
-		target, err := clickhouse.ParseDSN(text)
-		must(t, err)
-		t.Run(target.Protocol.String(), func(t *testing.T) {
-			connection, err := clickhouse.Open(t.Context(), target, clickhouse.Options{Version: "test"})
-			must(t, err)
-			defer connection.Close()
-			migrateSuite(t, connection)
-		})
-	}
+	embeddedtest.Servers(t, func(t *testing.T, connection *clickhouse.Connection) { migrateSuite(t, connection) })
 }
 
 func must(t *testing.T, err error) {
@@ -65,7 +52,7 @@ func migrateSuite(t *testing.T, conn driver.Conn) {
 func migrated(t *testing.T, conn driver.Conn) string {
 	t.Helper()
 	database := embeddedtest.Database(t, conn)
-	_, err := schema.Migrate(t.Context(), conn, database)
+	_, err := schema.Migrate(t.Context(), conn, database, schema.Layout{})
 	must(t, err)
 	return database
 }
@@ -114,18 +101,18 @@ func wantJournal(t *testing.T, database string) []applied {
 func testMigrateFromNothing(t *testing.T, conn driver.Conn) {
 	database := embeddedtest.Database(t, conn)
 	must(t, conn.Exec(t.Context(), "DROP DATABASE "+database+" SYNC")) // Migrate makes it again, else the end of the test fails
-	pending, err := schema.Pending(t.Context(), conn, database)
+	pending, err := schema.Pending(t.Context(), conn, database, schema.Layout{})
 	must(t, err)
 	if len(pending) != len(migrations(t, database)) {
 		t.Errorf("%d migrations are pending in a database that does not exist", len(pending))
 	}
-	first, err := schema.Migrate(t.Context(), conn, database)
+	first, err := schema.Migrate(t.Context(), conn, database, schema.Layout{})
 	must(t, err)
 	if difference := cmp.Diff(migrations(t, database), first); difference != "" {
 		t.Errorf("applied (-want +got):\n%s", difference)
 	}
 	before := describe(t, conn, database)
-	again, err := schema.Migrate(t.Context(), &counting{Conn: conn, t: t}, database)
+	again, err := schema.Migrate(t.Context(), &counting{Conn: conn, t: t}, database, schema.Layout{})
 	must(t, err)
 	if len(again) != 0 {
 		t.Errorf("the second time applied %d migrations", len(again))
@@ -174,10 +161,10 @@ func testMigrateKilled(t *testing.T, conn driver.Conn) {
 	for alive := range statements {
 		t.Run(fmt.Sprint(alive), func(t *testing.T) {
 			database := embeddedtest.Database(t, conn)
-			if _, err := schema.Migrate(t.Context(), &killed{conn, alive}, database); !errors.Is(err, errKilled) {
+			if _, err := schema.Migrate(t.Context(), &killed{conn, alive}, database, schema.Layout{}); !errors.Is(err, errKilled) {
 				t.Fatalf("after %d of %d statements: %v", alive, statements, err)
 			}
-			_, err := schema.Migrate(t.Context(), conn, database)
+			_, err := schema.Migrate(t.Context(), conn, database, schema.Layout{})
 			must(t, err)
 			if difference := cmp.Diff(want, describe(t, conn, database)); difference != "" {
 				t.Errorf("the schema differs (-want +got):\n%s", difference)
@@ -192,8 +179,8 @@ func testMigrateKilled(t *testing.T, conn driver.Conn) {
 // refusedMigration holds both Pending and Migrate to one refusal that executes nothing.
 func refusedMigration(t *testing.T, conn driver.Conn, database string, texts ...string) {
 	t.Helper()
-	_, pending := schema.Pending(t.Context(), conn, database)
-	_, migrate := schema.Migrate(t.Context(), &counting{Conn: conn, t: t}, database)
+	_, pending := schema.Pending(t.Context(), conn, database, schema.Layout{})
+	_, migrate := schema.Migrate(t.Context(), &counting{Conn: conn, t: t}, database, schema.Layout{})
 	for _, err := range []error{pending, migrate} {
 		if schema.ClassOf(err) != schema.ClassConfiguration {
 			t.Errorf("class %s: %v", schema.ClassOf(err), err)
@@ -244,7 +231,7 @@ func testMigrateTwice(t *testing.T, conn driver.Conn) {
 	var group sync.WaitGroup
 	for range 4 {
 		group.Go(func() {
-			if _, err := schema.Migrate(t.Context(), conn, database); err != nil {
+			if _, err := schema.Migrate(t.Context(), conn, database, schema.Layout{}); err != nil {
 				t.Errorf("beside another one: %v", err)
 			}
 		})

@@ -19,28 +19,38 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// TestMigrationsGolden keeps the SQL that a single node gets in a file, so that a review sees what a change of a
-// migration or of its rendering does to a database. The file of a released migration never changes.
+// layouts are the kinds of ClickHouse, by the name of the file that keeps what they get.
+var layouts = map[string]schema.Layout{
+	"single_node":         {},
+	"cluster":             {Cluster: "main"},
+	"replicated_database": {Replicated: true},
+	"cloud":               {Cloud: true},
+}
+
+// TestMigrationsGolden keeps the SQL that each kind of ClickHouse gets in a file, so that a review sees what a change
+// of a migration or of its rendering does to a database. The file of a released migration never changes.
 func TestMigrationsGolden(t *testing.T) {
-	var text strings.Builder
-	for _, migration := range migrations(t, "tieout") {
-		fmt.Fprintf(&text, "-- %d %s\n\n", migration.Version, migration.Name)
-		for _, statement := range migration.Statements {
-			fmt.Fprintf(&text, "%s;\n\n", statement)
+	for name, layout := range layouts {
+		var text strings.Builder
+		for _, migration := range rendered(t, "tieout", layout) {
+			fmt.Fprintf(&text, "-- %d %s\n\n", migration.Version, migration.Name)
+			for _, statement := range migration.Statements {
+				fmt.Fprintf(&text, "%s;\n\n", statement)
+			}
 		}
-	}
-	golden := filepath.Join("testdata", "single_node.sql")
-	if *update {
-		if err := os.WriteFile(golden, []byte(text.String()), 0o644); err != nil {
+		golden := filepath.Join("testdata", name+".sql")
+		if *update {
+			if err := os.WriteFile(golden, []byte(text.String()), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(golden)
+		if err != nil {
 			t.Fatal(err)
 		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if difference := cmp.Diff(string(want), text.String()); difference != "" {
-		t.Errorf("the rendered SQL has changed; if that is meant, run the test with -update (-want +got):\n%s", difference)
+		if difference := cmp.Diff(string(want), text.String()); difference != "" {
+			t.Errorf("the SQL for %s has changed; if that is meant, run the test with -update (-want +got):\n%s", layout, difference)
+		}
 	}
 }
 
@@ -70,13 +80,15 @@ func TestMigrationsAreTheFiles(t *testing.T) {
 }
 
 // TestStatementsCanBeRepeated: every statement says IF NOT EXISTS, has no placeholder left, names the database, and
-// carries no comment line and no semicolon.
+// carries no comment line and no semicolon, whatever ClickHouse it is for.
 func TestStatementsCanBeRepeated(t *testing.T) {
 	begin := regexp.MustCompile("^CREATE (DATABASE|TABLE|VIEW) IF NOT EXISTS `my\\\\`db`")
-	for _, migration := range migrations(t, "my`db") {
-		for _, statement := range migration.Statements {
-			if !begin.MatchString(statement) || strings.Contains(statement, "{{") || strings.HasSuffix(statement, ";") || strings.Contains(statement, "\n--") {
-				t.Errorf("%s: %.120s", migration.Name, statement)
+	for _, layout := range layouts {
+		for _, migration := range rendered(t, "my`db", layout) {
+			for _, statement := range migration.Statements {
+				if !begin.MatchString(statement) || strings.Contains(statement, "{{") || strings.HasSuffix(statement, ";") || strings.Contains(statement, "\n--") {
+					t.Errorf("%s, %s: %.120s", layout, migration.Name, statement)
+				}
 			}
 		}
 	}
@@ -122,7 +134,12 @@ func TestQuoteIdentifier(t *testing.T) {
 
 func migrations(t *testing.T, database string) []schema.Migration {
 	t.Helper()
-	all, err := schema.Migrations(database)
+	return rendered(t, database, schema.Layout{})
+}
+
+func rendered(t *testing.T, database string, layout schema.Layout) []schema.Migration {
+	t.Helper()
+	all, err := schema.Migrations(database, layout)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +155,7 @@ func (u unreachable) Select(context.Context, any, string, ...any) error { return
 // TestMigrateKeepsTheClass: who migrates decides by the class of the connection's error what to tell the scheduler.
 func TestMigrateKeepsTheClass(t *testing.T) {
 	gone := unreachable{&schema.Error{Class: schema.ClassUnavailable, Err: os.ErrDeadlineExceeded}}
-	if _, err := schema.Migrate(t.Context(), gone, "tieout"); schema.ClassOf(err) != schema.ClassUnavailable {
+	if _, err := schema.Migrate(t.Context(), gone, "tieout", schema.Layout{}); schema.ClassOf(err) != schema.ClassUnavailable {
 		t.Errorf("%v", err)
 	}
 }

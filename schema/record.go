@@ -16,10 +16,17 @@ type Record struct {
 	UpdatedAt      time.Time // when the partner last changed it, UTC; zero where it does not say
 	ListedUnder    string    // the value of the list's filter under which it was found; empty for an unfiltered list
 	FirstSeenAt    time.Time // when the answer that held this version arrived, UTC
+	AskedAt        time.Time // when the request for that answer was sent, UTC
 	Version        uint64    // number of the change that we observed, from 1; given when it is written
+	DeletedAt      time.Time // of a tombstone: by when the record had left the partner's list, UTC; zero in every other version
+	Evidence       string    // of a tombstone: the certificate that shows it
 	Payload        []byte    // the partner's JSON, byte for byte
 	PayloadHash    [32]byte  // SHA-256 of the canonical payload and of ListedUnder: the identity of the content
 }
+
+// NeverListed is the AskedAt of a record that was looked up by its identifier: that the partner has it does not show
+// that it stands in the list.
+var NeverListed = time.Unix(0, 0).UTC()
 
 // Base returns the record itself, so that every type that embeds it is a Row.
 func (r *Record) Base() *Record { return r }
@@ -162,6 +169,25 @@ func NewRow(resource Resource) Row {
 		return &Balance{}
 	}
 	panic(fmt.Sprintf("schema: no row for resource %q", resource))
+}
+
+// Copy returns a row with the same content. The payload is shared: nobody changes its bytes.
+func Copy(row Row) Row {
+	switch r := row.(type) {
+	case *Deposit:
+		other := *r
+		return &other
+	case *Trade:
+		other := *r
+		return &other
+	case *Payment:
+		other := *r
+		return &other
+	case *Balance:
+		other := *r
+		return &other
+	}
+	panic(fmt.Sprintf("schema: no copy of a %T", row))
 }
 
 // Rejected is a record that cannot be stored as what it should be: kept whole, with the reason.

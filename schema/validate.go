@@ -21,7 +21,7 @@ var (
 func Validate(row Row) error {
 	var problems []string
 	for _, column := range row.Columns() {
-		if err := column.validate(); err != nil {
+		if err := column.Validate(); err != nil {
 			problems = append(problems, column.Name+" "+err.Error())
 		}
 	}
@@ -34,7 +34,8 @@ func Validate(row Row) error {
 	return nil
 }
 
-func (c Column) validate() error {
+// Validate returns nil if what the column is bound to can be stored, else an error that says why not.
+func (c Column) Validate() error {
 	switch field := c.Field.(type) {
 	case *string:
 		if *field == "" && c.Required {

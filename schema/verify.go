@@ -13,16 +13,16 @@ import (
 // difference with what to do about it.
 //
 // The journal cannot say this: it tells what was done, and not what was dropped or changed since.
-func Verify(ctx context.Context, conn Connection, database string) error {
-	all, err := Migrations(database)
+func Verify(ctx context.Context, conn Connection, database string, layout Layout) error {
+	all, err := Migrations(database, layout)
 	if err != nil {
 		return err
 	}
-	return verify(ctx, conn, database, all)
+	return verify(ctx, conn, database, layout, all)
 }
 
 // verify holds the database against those migrations that were applied.
-func verify(ctx context.Context, conn Connection, database string, applied []Migration) error {
+func verify(ctx context.Context, conn Connection, database string, layout Layout, applied []Migration) error {
 	if len(applied) == 0 {
 		return nil
 	}
@@ -34,9 +34,12 @@ func verify(ctx context.Context, conn Connection, database string, applied []Mig
 	if err != nil {
 		return err
 	}
-	var differences []string
+	differences, err := replicaDifferences(ctx, conn, database, layout)
+	if err != nil {
+		return err
+	}
 	for _, want := range expected {
-		differences = append(differences, want.differences(database, found[want.name])...)
+		differences = append(differences, want.differences(database, layout, found[want.name])...)
 	}
 	if len(differences) == 0 {
 		return nil
@@ -53,6 +56,7 @@ func verify(ctx context.Context, conn Connection, database string, applied []Mig
 // foundObject is a table or view as the server describes it.
 type foundObject struct {
 	view    bool
+	engine  string
 	columns map[string]string // type by name; none for a view with parameters
 }
 
@@ -67,7 +71,7 @@ func inspect(ctx context.Context, conn Connection, database string) (map[string]
 	}
 	found := make(map[string]*foundObject, len(tables))
 	for _, table := range tables {
-		found[table.Name] = &foundObject{view: table.Engine == "View", columns: map[string]string{}}
+		found[table.Name] = &foundObject{view: table.Engine == "View", engine: table.Engine, columns: map[string]string{}}
 	}
 	var columns []struct {
 		Table string `ch:"table"`
@@ -86,8 +90,11 @@ func inspect(ctx context.Context, conn Connection, database string) (map[string]
 }
 
 // differences returns a line for everything that is not as it should be, with what to do about it.
-func (o *object) differences(database string, found *foundObject) []string {
+func (o *object) differences(database string, layout Layout, found *foundObject) []string {
 	quoted := QuoteIdentifier(database) + "." + o.name
+	if layout.Cluster != "" {
+		quoted += " ON CLUSTER " + QuoteIdentifier(layout.Cluster)
+	}
 	// The journal forgets the step and all after it; the steps create what is missing and leave the rest alone.
 	again := fmt.Sprintf("DELETE FROM %s.schema_migrations WHERE version >= %d, then `tieout migrate`", QuoteIdentifier(database), o.step)
 	switch {
@@ -99,6 +106,9 @@ func (o *object) differences(database string, found *foundObject) []string {
 		return []string{fmt.Sprintf("%s is a table and not our view: rename it, then %s", o.name, again)}
 	case !o.view && found.view:
 		return []string{fmt.Sprintf("%s is a view and not our table: DROP VIEW %s, then %s", o.name, quoted, again)}
+	case !o.view && o.engine != layout.plainEngine(found.engine):
+		return []string{fmt.Sprintf("table %s is a %s, want %s: it was made for another kind of ClickHouse than %s, is TIEOUT_CLICKHOUSE_CLUSTER as it was?",
+			o.name, found.engine, o.engine, layout)}
 	case o.parameterised: // the server tells its columns to nobody
 		return nil
 	}
@@ -124,6 +134,14 @@ func (o *object) differences(database string, found *foundObject) []string {
 		differences = append(differences, problem+": "+remedy)
 	}
 	return differences
+}
+
+// plainEngine returns an engine as our statements name it: ClickHouse Cloud makes MergeTree a SharedMergeTree.
+func (l Layout) plainEngine(engine string) string {
+	if l.Cloud {
+		return strings.TrimPrefix(engine, "Shared")
+	}
+	return engine
 }
 
 // withoutSpaces makes two spellings of a type comparable: DateTime64(6,'UTC') and DateTime64(6, 'UTC').

@@ -51,18 +51,18 @@ func testVerify(t *testing.T, conn driver.Conn) {
 		t.Run(name, func(t *testing.T) {
 			database := migrated(t, conn)
 			here := func(sql string) string { return strings.ReplaceAll(sql, "{db}", schema.QuoteIdentifier(database)) }
-			must(t, schema.Verify(t.Context(), conn, database))
+			must(t, schema.Verify(t.Context(), conn, database, schema.Layout{}))
 			must(t, conn.Exec(t.Context(), here(test.damage)))
 			refusedMigration(t, conn, database, append(test.want, here(test.remedies[0]))...)
-			if err := schema.Verify(t.Context(), conn, database); schema.ClassOf(err) != schema.ClassConfiguration {
+			if err := schema.Verify(t.Context(), conn, database, schema.Layout{}); schema.ClassOf(err) != schema.ClassConfiguration {
 				t.Errorf("Verify says %v", err)
 			}
 			for _, remedy := range test.remedies {
 				must(t, conn.Exec(t.Context(), here(remedy)))
 			}
-			_, err := schema.Migrate(t.Context(), conn, database)
+			_, err := schema.Migrate(t.Context(), conn, database, schema.Layout{})
 			must(t, err)
-			must(t, schema.Verify(t.Context(), conn, database))
+			must(t, schema.Verify(t.Context(), conn, database, schema.Layout{}))
 		})
 	}
 }
@@ -73,14 +73,14 @@ func testVerifyStrangers(t *testing.T, conn driver.Conn) {
 	database := migrated(t, conn)
 	must(t, conn.Exec(t.Context(), "ALTER TABLE "+database+".sync_runs ADD COLUMN note String"))
 	must(t, conn.Exec(t.Context(), "CREATE TABLE "+database+".ours (n UInt8) ENGINE = MergeTree ORDER BY n"))
-	must(t, schema.Verify(t.Context(), conn, database))
+	must(t, schema.Verify(t.Context(), conn, database, schema.Layout{}))
 
 	must(t, conn.Exec(t.Context(), "DROP TABLE "+database+".schema_migrations SYNC"))
 	must(t, conn.Exec(t.Context(), "DROP TABLE "+database+".sync_checkpoints SYNC"))
 	must(t, conn.Exec(t.Context(), "CREATE TABLE "+database+".sync_checkpoints (account String, epoch String) ENGINE = MergeTree ORDER BY account"))
 	must(t, conn.Exec(t.Context(), "DROP VIEW "+database+".deposits"))
 	must(t, conn.Exec(t.Context(), "CREATE TABLE "+database+".deposits (n UInt8) ENGINE = MergeTree ORDER BY n"))
-	_, err := schema.Migrate(t.Context(), conn, database)
+	_, err := schema.Migrate(t.Context(), conn, database, schema.Layout{})
 	if schema.ClassOf(err) != schema.ClassConfiguration {
 		t.Fatalf("class %s: %v", schema.ClassOf(err), err)
 	}

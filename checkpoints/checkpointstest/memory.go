@@ -11,17 +11,21 @@ import (
 	"tieout/schema"
 )
 
-// Memory is a checkpoints.Store and a checkpoints.Ledger that forgets everything with its process. Its zero value
-// is empty and ready; several goroutines may use it. Like every service it does nothing once its context has
-// ended.
+// Memory is a checkpoints.Store, a checkpoints.Ledger, a store of keys' states and checkpoints.Leases that forget
+// everything with their process. Its zero value is empty and ready; several goroutines may use it. Like every service
+// it does nothing once its context has ended.
 type Memory struct {
 	mu           sync.Mutex // guards the rest
 	checkpoints  []checkpoints.Checkpoint
 	runs         []checkpoints.StreamRun
 	certificates []checkpoints.Certificate
+	cuts         []checkpoints.Cut
+	keys         map[string]string
+	leases       map[checkpoints.Scope]checkpoints.Lease // the last of each scope
 }
 
 var (
+	_ checkpoints.Leases = (*Memory)(nil)
 	_ checkpoints.Store  = (*Memory)(nil)
 	_ checkpoints.Ledger = (*Memory)(nil)
 )
@@ -48,6 +52,9 @@ func (m *Memory) Append(ctx context.Context, checkpoint checkpoints.Checkpoint) 
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.overtaken(checkpoint) {
+		return checkpoints.Stale(checkpoint)
+	}
 	checkpoint.WrittenAt = checkpoint.WrittenAt.UTC()
 	m.checkpoints = append(m.checkpoints, checkpoint)
 	return nil
@@ -75,6 +82,38 @@ func (m *Memory) RecordCertificate(ctx context.Context, certificate checkpoints.
 	return nil
 }
 
+// RecordCuts implements checkpoints.Ledger.
+func (m *Memory) RecordCuts(ctx context.Context, cuts []checkpoints.Cut) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.cuts = append(m.cuts, cuts...)
+	return nil
+}
+
+// LoadKey returns what was saved last for a key at a partner, empty if nothing was.
+func (m *Memory) LoadKey(ctx context.Context, key string) (string, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.keys[key], ctx.Err()
+}
+
+// SaveKey stores the state of a key.
+func (m *Memory) SaveKey(ctx context.Context, key, state string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.keys == nil {
+		m.keys = map[string]string{}
+	}
+	m.keys[key] = state
+	return nil
+}
+
 // Checkpoints returns every checkpoint of the stream in the order in which they were appended.
 func (m *Memory) Checkpoints(stream schema.Stream) []checkpoints.Checkpoint {
 	m.mu.Lock()
@@ -87,31 +126,38 @@ func (m *Memory) Checkpoints(stream schema.Stream) []checkpoints.Checkpoint {
 func (m *Memory) Runs(stream schema.Stream) []checkpoints.StreamRun {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return last(m.runs, func(run checkpoints.StreamRun) (schema.Stream, string) { return run.Stream, run.RunID }, stream)
+	runs := slices.DeleteFunc(slices.Clone(m.runs), func(run checkpoints.StreamRun) bool { return !same(run.Stream, stream) })
+	return last(runs, func(run checkpoints.StreamRun) string { return run.RunID })
 }
 
-// Certificates returns what was recorded of the stream's certificates: one entry a run, the last one of each, in
-// the order in which the runs first recorded one.
+// Certificates returns what was recorded of the stream's certificates: one entry a run, list, window and
+// level, the last one of each, in the order in which they were first recorded.
 func (m *Memory) Certificates(stream schema.Stream) []checkpoints.Certificate {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return last(m.certificates, func(c checkpoints.Certificate) (schema.Stream, string) { return c.Stream, c.RunID }, stream)
+	certificates := slices.DeleteFunc(slices.Clone(m.certificates), func(c checkpoints.Certificate) bool { return !same(c.Stream, stream) })
+	return last(certificates, func(c checkpoints.Certificate) [4]string { return [4]string{c.RunID, c.List, c.Window, c.Level} })
 }
 
-// last keeps the entries of the stream, and of each run the last one in the place of its first.
-func last[T any](entries []T, key func(T) (stream schema.Stream, runID string), stream schema.Stream) []T {
+// Cuts returns what was recorded of the account's cuts: one entry a run and currency, the last one of each, in the
+// order in which they were first recorded.
+func (m *Memory) Cuts(account string) []checkpoints.Cut {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	cuts := slices.DeleteFunc(slices.Clone(m.cuts), func(c checkpoints.Cut) bool { return c.Account != account })
+	return last(cuts, func(c checkpoints.Cut) [2]string { return [2]string{c.RunID, c.Currency} })
+}
+
+// last keeps of the entries with one key the last, in the place of the first.
+func last[T any, K comparable](entries []T, key func(T) K) []T {
 	var kept []T
-	place := map[string]int{}
+	place := map[K]int{}
 	for _, entry := range entries {
-		of, runID := key(entry)
-		if !same(of, stream) {
-			continue
-		}
-		if at, ok := place[runID]; ok {
+		if at, ok := place[key(entry)]; ok {
 			kept[at] = entry
 			continue
 		}
-		place[runID] = len(kept)
+		place[key(entry)] = len(kept)
 		kept = append(kept, entry)
 	}
 	return kept

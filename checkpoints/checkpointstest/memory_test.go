@@ -14,6 +14,10 @@ func TestMemory(t *testing.T) {
 	checkpointstest.Suite(t, func(*testing.T) checkpoints.Store { return &checkpointstest.Memory{} })
 }
 
+func TestMemoryLeases(t *testing.T) {
+	checkpointstest.LeaseSuite(t, func(*testing.T) checkpointstest.LeaseStore { return &checkpointstest.Memory{} })
+}
+
 var stream = schema.Stream{Account: "kuna_main", Provider: "kuna", Resource: schema.Deposits}
 
 // TestMemoryLedger: of the rows of one run and stream the last one counts, as in the tables.
@@ -42,6 +46,36 @@ func TestMemoryLedger(t *testing.T) {
 	}
 }
 
+// TestMemoryLedgerOfLists: a run certifies each list and each window on its own, and cuts each currency.
+func TestMemoryLedgerOfLists(t *testing.T) {
+	memory := &checkpointstest.Memory{}
+	for _, c := range []checkpoints.Certificate{
+		{RunID: "1", List: "PAID"},
+		{RunID: "1", List: "OPEN"},
+		{RunID: "1", List: "OPEN", Window: "a/b"},
+		{RunID: "2", List: "OPEN"},
+		{RunID: "1", List: "OPEN", Reason: "again"},
+	} {
+		c.Stream = stream
+		if err := memory.RecordCertificate(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := memory.Certificates(stream); len(got) != 4 || got[1].Reason != "again" || got[0].Reason+got[2].Reason+got[3].Reason != "" {
+		t.Errorf("certificates are %+v", got)
+	}
+	first, again := checkpoints.Cut{Account: "kuna_main", RunID: "1", Currency: "BTC"}, checkpoints.Cut{Account: "kuna_main", RunID: "1", Currency: "BTC", Consistent: true}
+	other, next := checkpoints.Cut{Account: "second", RunID: "1", Currency: "BTC"}, checkpoints.Cut{Account: "kuna_main", RunID: "2", Currency: "BTC"}
+	for _, cuts := range [][]checkpoints.Cut{{first, other}, {next, again}, nil} {
+		if err := memory.RecordCuts(t.Context(), cuts); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := memory.Cuts("kuna_main"); len(got) != 2 || got[0] != again || got[1] != next || len(memory.Cuts("second")) != 1 {
+		t.Errorf("cuts are %+v", got)
+	}
+}
+
 func TestMemoryWithoutContext(t *testing.T) {
 	memory := &checkpointstest.Memory{}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -49,13 +83,13 @@ func TestMemoryWithoutContext(t *testing.T) {
 	_, latest := memory.Latest(ctx, stream)
 	for _, err := range []error{
 		latest, memory.Append(ctx, checkpoints.Checkpoint{Stream: stream}), memory.RecordRun(ctx, checkpoints.StreamRun{Stream: stream}),
-		memory.RecordCertificate(ctx, checkpoints.Certificate{Stream: stream}),
+		memory.RecordCertificate(ctx, checkpoints.Certificate{Stream: stream}), memory.RecordCuts(ctx, []checkpoints.Cut{{Account: "kuna_main"}}),
 	} {
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("without a context: %v", err)
 		}
 	}
-	if len(memory.Checkpoints(stream))+len(memory.Runs(stream))+len(memory.Certificates(stream)) != 0 {
+	if len(memory.Checkpoints(stream))+len(memory.Runs(stream))+len(memory.Certificates(stream))+len(memory.Cuts("kuna_main")) != 0 {
 		t.Error("something was stored without a context")
 	}
 }

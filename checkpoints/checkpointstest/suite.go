@@ -1,6 +1,7 @@
 package checkpointstest
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -42,6 +43,15 @@ func appendTo(t *testing.T, store checkpoints.Store, c checkpoints.Checkpoint) {
 	}
 }
 
+func refusesStale(t *testing.T, store checkpoints.Store, c checkpoints.Checkpoint) {
+	t.Helper()
+	err := store.Append(t.Context(), c)
+	stale, ok := errors.AsType[*checkpoints.StaleError](err)
+	if !ok || stale.Epoch != c.Epoch || stale.Stream != c.Stream || schema.ClassOf(err) != schema.ClassUnavailable {
+		t.Errorf("a checkpoint of an epoch that is over: %v", err)
+	}
+}
+
 func wantLatest(t *testing.T, store checkpoints.Store, want checkpoints.Checkpoint) {
 	t.Helper()
 	got, err := store.Latest(t.Context(), want.Stream)
@@ -53,12 +63,18 @@ func wantLatest(t *testing.T, store checkpoints.Store, want checkpoints.Checkpoi
 	}
 }
 
-// testLatest appends in an order that no run has: only epoch and sequence number decide, not the time of writing.
+// testLatest appends in an order that no run has: only epoch and sequence number decide, not the time of writing. An
+// epoch that is over is refused.
 func testLatest(t *testing.T, store checkpoints.Store) {
 	highest := checkpoint(kunaDeposits, 0, 0)
 	for i, place := range [][2]uint64{{1, 1}, {1, 3}, {1, 2}, {2, 1}, {1, 99}, {10, 2}, {9, 5}, {10, 10}, {10, 9}, {2, 100}} {
 		next := checkpoint(kunaDeposits, place[0], place[1])
 		next.WrittenAt = next.WrittenAt.Add(-time.Duration(i) * time.Minute)
+		if next.Epoch < highest.Epoch {
+			refusesStale(t, store, next)
+			wantLatest(t, store, highest)
+			continue
+		}
 		appendTo(t, store, next)
 		if next.Epoch > highest.Epoch || next.Epoch == highest.Epoch && next.Seq > highest.Seq {
 			highest = next

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/google/go-cmp/cmp"
 
 	"tieout/checkpoints"
 	"tieout/checkpoints/checkpointstest"
@@ -17,26 +18,18 @@ import (
 	"tieout/schema"
 )
 
-func TestMain(m *testing.M) { os.Exit(embeddedtest.Main(m)) }
+func TestMain(m *testing.M) {
+	if setting := os.Getenv(rivalVariable); setting != "" {
+		os.Exit(rival(setting))
+	}
+	os.Exit(embeddedtest.Main(m))
+}
 
 func TestTables(t *testing.T) { suite(t, embeddedtest.Connect(t)) }
 
-// TestTablesServer runs the suite against the servers that TIEOUT_TEST_CLICKHOUSE_DSN names, separated by spaces.
+// TestTablesServer runs the same against servers.
 func TestTablesServer(t *testing.T) {
-	texts := strings.Fields(os.Getenv("TIEOUT_TEST_CLICKHOUSE_DSN"))
-	if len(texts) == 0 {
-		t.Skip("TIEOUT_TEST_CLICKHOUSE_DSN names no server")
-	}
-	for _, text := range texts {
-		target, err := clickhouse.ParseDSN(text)
-		must(t, err)
-		t.Run(target.Protocol.String(), func(t *testing.T) {
-			connection, err := clickhouse.Open(t.Context(), target, clickhouse.Options{Version: "test"})
-			must(t, err)
-			defer connection.Close()
-			suite(t, connection)
-		})
-	}
+	embeddedtest.Servers(t, func(t *testing.T, connection *clickhouse.Connection) { suite(t, connection) })
 }
 
 func must(t *testing.T, err error) {
@@ -53,10 +46,14 @@ func suite(t *testing.T, conn driver.Conn) {
 			return store
 		})
 	})
+	t.Run("leases", func(t *testing.T) { leaseSuite(t, conn) })
 	t.Run("run", func(t *testing.T) { testRun(t, conn) })
 	t.Run("certificate", func(t *testing.T) { testCertificate(t, conn) })
+	t.Run("cuts", func(t *testing.T) { testCuts(t, conn) })
 	t.Run("status of nothing", func(t *testing.T) { testStatusOfNothing(t, conn) })
 	t.Run("status", func(t *testing.T) { testStatus(t, conn) })
+	t.Run("status of lists", func(t *testing.T) { testStatusOfLists(t, conn) })
+	t.Run("every field of a list", func(t *testing.T) { testListFields(t, conn) })
 	t.Run("status of a killed run", func(t *testing.T) { testStatusOfKilledRun(t, conn) })
 	t.Run("status of quarantine", func(t *testing.T) { testStatusOfQuarantine(t, conn) })
 	t.Run("keys", func(t *testing.T) { testKeys(t, conn) })
@@ -67,7 +64,7 @@ func suite(t *testing.T, conn driver.Conn) {
 func newStore(t *testing.T, conn driver.Conn) (*tables.Store, string) {
 	t.Helper()
 	database := embeddedtest.Database(t, conn)
-	_, err := schema.Migrate(t.Context(), conn, database)
+	_, err := schema.Migrate(t.Context(), conn, database, schema.Layout{})
 	must(t, err)
 	return tables.NewStore(&clickhouse.Connection{Conn: conn}, database), database
 }
@@ -92,6 +89,18 @@ func testKeys(t *testing.T, conn driver.Conn) {
 	must(t, store.SaveKey(t.Context(), "nonce 'b'", "b"))
 	load("nonce 'b'", "b")
 	load("nonce a", "")
+	must(t, store.SaveKey(t.Context(), "limit c", `{"it's": "\\c"}`))
+	must(t, store.SaveKey(t.Context(), "limit d", "1"))
+	must(t, store.SaveKey(t.Context(), "limit d", "2"))
+	for range 2 { // the second time when only the last row of each is left
+		states, err := store.KeyStates(t.Context(), "limit ")
+		must(t, err)
+		if difference := cmp.Diff(map[string]string{"limit c": `{"it's": "\\c"}`, "limit d": "2"}, states); difference != "" {
+			t.Errorf("states (-want +got):\n%s", difference)
+		}
+		must(t, conn.Exec(t.Context(), "OPTIMIZE TABLE "+database+".key_states FINAL"))
+		load("limit d", "2")
+	}
 }
 
 // testNotMigrated: each ability reports which stream it was about, and keeps the class that its connection gave.
@@ -101,14 +110,16 @@ func testNotMigrated(t *testing.T, conn driver.Conn) {
 	_, latest := store.Latest(ctx, stream)
 	_, status := store.Status(ctx)
 	_, key := store.LoadKey(ctx, "nonce a")
+	_, keys := store.KeyStates(ctx, "limit ")
 	for name, err := range map[string]error{
-		"load key": key, "save key": store.SaveKey(ctx, "nonce a", "1"),
+		"load keys": keys, "load key": key, "save key": store.SaveKey(ctx, "nonce a", "1"),
 		"latest": latest, "append": store.Append(ctx, checkpoints.Checkpoint{Stream: stream, WrittenAt: evening}),
 		"run":         store.RecordRun(ctx, checkpoints.StreamRun{Stream: stream, StartedAt: evening}),
 		"certificate": store.RecordCertificate(ctx, checkpoints.Certificate{Stream: stream, ProvenAt: evening}),
+		"cuts":        store.RecordCuts(ctx, []checkpoints.Cut{{Account: "kuna_main/deposits", BeforeAt: evening, AfterAt: evening}}),
 		"status":      status,
 	} {
-		if schema.ClassOf(err) != schema.ClassConfiguration || !slices.Contains([]string{"status", "load key", "save key"}, name) && !strings.Contains(err.Error(), "kuna_main/deposits") {
+		if schema.ClassOf(err) != schema.ClassConfiguration || !slices.Contains([]string{"status", "load key", "load keys", "save key"}, name) && !strings.Contains(err.Error(), "kuna_main/deposits") {
 			t.Errorf("%s: class %s of %v", name, schema.ClassOf(err), err)
 		}
 	}

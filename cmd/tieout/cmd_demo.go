@@ -53,7 +53,7 @@ deletes what the last one has left there, and refuses a folder that is not a dem
 			served := make(chan error, 1)
 			go func() { served <- serve(ctx, listener, s) }()
 			account := s.Accounts()[0]
-			config.ClickHouseDSN = schema.NewSecret("embedded:" + store)
+			config.ClickHouseDSN, config.Cluster = schema.NewSecret("embedded:"+store), ""
 			if err := clearDemo(store); err != nil {
 				return err
 			}
@@ -84,7 +84,7 @@ func (a *app) demo(ctx context.Context, config Config, account Account, rateLimi
 	}
 	account.RateLimits = windows
 	config.Accounts = []Account{account}
-	clients, err := a.clients(config, extract.NewTransport(), extract.NewKeyring(nil))
+	clients, err := a.clients(config, a.transport(config), extract.NewKeyring(nil))
 	if err != nil {
 		return err
 	}
@@ -94,7 +94,7 @@ func (a *app) demo(ctx context.Context, config Config, account Account, rateLimi
 		return incomplete
 	}
 	// Opened anew, as another process would: the tables are on disk.
-	w, err := a.open(ctx, config, true)
+	w, err := a.open(ctx, config, forPerson)
 	if err != nil {
 		return err
 	}
@@ -151,7 +151,7 @@ func clearDemo(folder string) error {
 }
 
 func (a *app) demoSync(ctx context.Context, config Config, clients []client) error {
-	w, err := a.open(ctx, config, false)
+	w, err := a.open(ctx, config, forWork)
 	if err != nil {
 		return err
 	}

@@ -20,7 +20,8 @@ func (a *app) doctorCommand() *cobra.Command {
 		Long: `Check everything that a run needs, and store nothing.
 
 For each stream a page with records is looked for, five pages far: it shows whether the key is accepted, how far the
-partner's clock is from this machine's, and which of the partner's fields feed which column.`,
+partner's clock is from this machine's, and which of the partner's fields feed which column. Where a key's nonces must
+rise, the last one is remembered in ClickHouse, as by tieout sync.`,
 		Example: "  tieout doctor",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			config, err := a.configure(needAccounts)
@@ -31,11 +32,17 @@ partner's clock is from this machine's, and which of the partner's fields feed w
 			d.say(nil, "configuration: %d accounts, time zone %s", len(config.Accounts), config.Timezone)
 			keys, done := d.clickhouse(cmd.Context(), config)
 			defer done()
-			clients, err := a.clients(config, extract.NewTransport(), extract.NewKeyring(keys))
+			keyring := extract.NewKeyring(keys)
+			defer a.closingKeys(cmd.Context(), keyring)
+			clients, err := a.clients(config, a.transport(config), keyring)
 			if err != nil {
 				return err
 			}
 			for _, c := range clients {
+				if keys == nil && needsKeyStore(c.Account().Definition) {
+					d.warn("%s: not asked, because its nonces must rise from one process to the next, and nobody would remember them: run tieout migrate first", c.Account().Name)
+					continue
+				}
 				d.account(cmd.Context(), c)
 			}
 			return d.verdict()
@@ -73,7 +80,7 @@ func (d *doctor) warn(format string, args ...any) {
 
 // clickhouse looks at ClickHouse and returns where the state of keys is kept, nil if it is nowhere, and what closes it.
 func (d *doctor) clickhouse(ctx context.Context, config Config) (extract.KeyStore, func()) {
-	w, err := d.open(ctx, config, false)
+	w, err := d.open(ctx, config, forWork)
 	if err != nil {
 		d.say(err, "ClickHouse")
 		return nil, func() {}
@@ -84,8 +91,8 @@ func (d *doctor) clickhouse(ctx context.Context, config Config) (extract.KeyStor
 		d.say(err, "ClickHouse at %s", w.target)
 		return nil, done
 	}
-	d.say(nil, "ClickHouse %s at %s", server.Version, w.target)
-	pending, err := schema.Pending(ctx, w, w.target.Database)
+	d.say(nil, "ClickHouse %s at %s, %s", server.Version, w.target, w.layout)
+	pending, err := schema.Pending(ctx, w, w.target.Database, w.layout)
 	switch {
 	case err != nil:
 		d.say(err, "schema")

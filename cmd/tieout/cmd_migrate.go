@@ -15,26 +15,33 @@ func (a *app) migrateCommand() *cobra.Command {
 		Short: "Create or upgrade the schema",
 		Long: `Create or upgrade the tables and views in the configured ClickHouse.
 
-Steps only go forward, can be repeated and are noted in schema_migrations with the hash of their file.`,
-		Example: "  tieout migrate\n  tieout migrate --dry-run > schema.sql",
+Steps only go forward, can be repeated and are noted in schema_migrations with the hash of their file. A single
+server, the cluster that TIEOUT_CLICKHOUSE_CLUSTER names and ClickHouse Cloud get the same tables, each in its own
+way; --dry-run shows how. For a cluster it does so wherever it runs, the embedded ClickHouse included.`,
+		Example: "  tieout migrate\n  tieout migrate --dry-run > schema.sql\n" +
+			"  TIEOUT_CLICKHOUSE_CLUSTER=main tieout migrate --dry-run > cluster.sql",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			config, err := a.configure(needNothing)
 			if err != nil {
 				return err
 			}
-			w, err := a.open(cmd.Context(), config, false)
+			why := forWork
+			if dryRun {
+				why = forReview
+			}
+			w, err := a.open(cmd.Context(), config, why)
 			if err != nil {
 				return err
 			}
 			defer a.closing(w)
 			if dryRun {
-				pending, err := schema.Pending(cmd.Context(), w, w.target.Database)
+				pending, err := schema.Pending(cmd.Context(), w, w.target.Database, w.layout)
 				if err != nil {
 					return err
 				}
-				return a.printMigrations(pending)
+				return a.printMigrations(pending, w.layout)
 			}
-			applied, err := schema.Migrate(cmd.Context(), w, w.target.Database)
+			applied, err := schema.Migrate(cmd.Context(), w, w.target.Database, w.layout)
 			if err != nil {
 				return err
 			}
@@ -52,9 +59,12 @@ Steps only go forward, can be repeated and are noted in schema_migrations with t
 }
 
 // printMigrations prints SQL that a person can review and any client can run.
-func (a *app) printMigrations(pending []schema.Migration) error {
+func (a *app) printMigrations(pending []schema.Migration, layout schema.Layout) error {
 	if len(pending) == 0 {
 		_, err := fmt.Fprintln(a.stdout, "-- the schema is up to date")
+		return err
+	}
+	if _, err := fmt.Fprintf(a.stdout, "-- for %s\n\n", layout); err != nil {
 		return err
 	}
 	for _, migration := range pending {

@@ -119,11 +119,12 @@ func (a *app) providersCheckCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "check FILE",
 		Short: "Check a definition, and with --account one live page of each list",
-		Long: `Check a definition: mistakes are reported with line and column, first what is no part of the language, then
-what does not fit together.
+		Long: `Check a definition: all mistakes are reported together with line and column: what is no part of the language, and
+what does not fit together, where that can be told.
 
 With --account one page of each of its lists is asked for with that account's credentials: it shows which fields were
-found, which were not, and what would be rejected. Nothing is stored.`,
+found, which were not, and what would be rejected. Nothing of it is stored; where a key's nonces must rise, the last one
+is remembered in ClickHouse, as by tieout sync.`,
 		Example: "  tieout providers check acme.yaml\n  tieout providers check acme.yaml --account acme_main",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -169,6 +170,30 @@ func readDefinition(path string) ([]byte, error) {
 	return os.ReadFile(path)
 }
 
+// checkKeys returns where the state of keys is kept, where the definition cannot do without, and what closes it. A nonce
+// that is drawn and not remembered could be above the first one of the next sync, which the partner would then refuse.
+func (a *app) checkKeys(ctx context.Context, config Config, definition *extract.Definition) (extract.KeyStore, func(), error) {
+	if !needsKeyStore(definition) {
+		return nil, func() {}, nil
+	}
+	w, err := a.open(ctx, config, forWork)
+	if err != nil {
+		return nil, nil, err
+	}
+	pending, err := schema.Pending(ctx, w, w.target.Database, w.layout)
+	if err == nil && len(pending) > 0 {
+		err = &schema.Error{
+			Class: schema.ClassConfiguration, Op: "try the definition " + definition.Name,
+			Err: errors.New("its nonces must rise from one process to the next, and the tables that remember them are missing"), Hint: "run tieout migrate",
+		}
+	}
+	if err != nil {
+		a.closing(w)
+		return nil, nil, err
+	}
+	return w.ledger(), func() { a.closing(w) }, nil
+}
+
 // tryDefinition asks for one page of each list of a definition.
 func (a *app) tryDefinition(ctx context.Context, config Config, definition *extract.Definition, name string) error {
 	for i, account := range config.Accounts {
@@ -190,7 +215,12 @@ func (a *app) tryDefinition(ctx context.Context, config Config, definition *extr
 		config.Accounts = config.Accounts[i : i+1]
 		config.Accounts[0].Resources = nil
 		a.catalog = extract.Catalog{account.Provider: definition}
-		clients, err := a.clients(config, extract.NewTransport(), extract.NewKeyring(nil))
+		keys, done, err := a.checkKeys(ctx, config, definition)
+		if err != nil {
+			return err
+		}
+		defer done()
+		clients, err := a.clients(config, a.transport(config), extract.NewKeyring(keys))
 		if err != nil {
 			return err
 		}

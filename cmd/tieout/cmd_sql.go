@@ -53,7 +53,7 @@ func (a *app) sqlCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			w, err := a.open(cmd.Context(), config, true)
+			w, err := a.open(cmd.Context(), config, forPerson)
 			if err != nil {
 				return err
 			}
@@ -104,7 +104,7 @@ func (a *app) blame(ctx context.Context, w *warehouse, err error) error {
 		return usageError{"tieout sql", fmt.Errorf("%w: --write allows it", err)}
 	}
 	text, mistake := clickhouse.Mistake(err)
-	if !mistake || schema.ClassOf(err) == schema.ClassConfiguration && schema.Verify(ctx, w, w.target.Database) != nil {
+	if !mistake || schema.ClassOf(err) == schema.ClassConfiguration && a.verify(ctx, w) != nil {
 		return err
 	}
 	return usageError{"tieout sql", errors.New(text)}

@@ -20,8 +20,13 @@ import (
 
 const syncHelp = `Fetch what the partners list and load what is new into ClickHouse, once.
 
-Every stream (a resource of an account) goes on where its last checkpoint is, writes every version of every
-record that it has not stored yet, and ends with the comparison of what is stored with the partner's own count.`
+Every stream (a resource of an account) reads what is new, reads again what may have changed, and shows by the
+partner's own count that nothing is missing: a certificate says as of when, and what it rests on. Where the count
+does not agree, for a list that is new, and once every TIEOUT_FULL_PASS_EVERY, it reads the whole list. A run that
+is interrupted goes on where it stopped.
+
+One run reads an account at a time. A second one says who is at it, leaves the account out and ends with 75; what a
+killed run has left behind it takes over.`
 
 func (a *app) syncCommand() *cobra.Command {
 	var accounts, resources, allow []string
@@ -46,20 +51,24 @@ func (a *app) syncCommand() *cobra.Command {
 				return err
 			}
 			keys := &keyStore{}
-			clients, err := a.clients(config, extract.NewTransport(), extract.NewKeyring(keys))
+			keyring := extract.NewKeyring(keys)
+			clients, err := a.clients(config, a.transport(config), keyring)
 			if err != nil {
 				return err
 			}
 			if clients, err = selected(clients, accounts, resources); err != nil {
 				return err
 			}
-			w, err := a.open(cmd.Context(), config, false)
+			w, err := a.open(cmd.Context(), config, forWork)
 			if err != nil {
 				return err
 			}
 			defer a.closing(w)
 			keys.KeyStore = w.ledger()
-			return a.sync(cmd.Context(), w, clients, syncOptions{full: full, allowUnproven: len(allow) > 0})
+			defer a.closingKeys(cmd.Context(), keyring)
+			return a.sync(cmd.Context(), w, clients, syncOptions{
+				full: full, allowUnproven: len(allow) > 0, fullPassEvery: config.FullPassEvery, lookback: config.Lookback,
+			})
 		},
 	}
 	command.Flags().StringSliceVar(&accounts, "account", nil, "only these accounts (default: all)")
@@ -76,6 +85,19 @@ func (a *app) closing(w *warehouse) {
 	}
 }
 
+// closingKeys records that nothing more will be sent with the keys, so that the next run need not wait. Without that
+// record it takes for sent what might have been.
+func (a *app) closingKeys(ctx context.Context, keyring *extract.Keyring) {
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closingKeysTime)
+	defer cancel()
+	if err := keyring.Close(closing); err != nil {
+		a.log.Warn("recording that the keys are not in use any more", "error", err)
+	}
+}
+
+// closingKeysTime is little: Kubernetes kills a pod a while after it asked, and streams need most of that.
+const closingKeysTime = 2 * time.Second
+
 // refuseEmpty refuses lists that were given and name nothing, as --resource "$UNSET" does: they would mean all.
 func refuseEmpty(command *cobra.Command, names ...string) error {
 	for _, name := range names {
@@ -88,26 +110,51 @@ func refuseEmpty(command *cobra.Command, names ...string) error {
 	return nil
 }
 
-type syncOptions struct{ full, allowUnproven bool }
+// syncOptions are what a run is told beside its accounts; the zero value is a run with the defaults.
+type syncOptions struct {
+	full, allowUnproven     bool
+	fullPassEvery, lookback time.Duration
+}
 
-// sync brings the schema up to date, reads every stream and prints what came of each.
+// sync brings the schema up to date, reads every stream whose account nobody else reads, and prints what came of each.
 func (a *app) sync(ctx context.Context, w *warehouse, clients []client, options syncOptions) error {
 	if err := a.migrate(ctx, w); err != nil {
 		return err
 	}
+	runID := uuid.NewString()
+	owned, err := a.own(ctx, w, clients, runID)
+	if err != nil {
+		return err
+	}
+	if len(owned.clients) == 0 {
+		return reportedError{owned.refused}
+	}
+	running, hold := checkpoints.Keep(ctx, w.leases(), owned.leases)
+	defer a.release(ctx, hold)
+	verdict := a.read(running, w, owned, hold, sync.Run{
+		ID: runID, StartedAt: time.Now().UTC().Truncate(time.Microsecond), Full: options.full, Log: a.log,
+	}, options)
+	if err := hold.Err(); err != nil {
+		fmt.Fprintln(a.stderr, "tieout:", err)
+		return reportedError{err}
+	}
+	if verdict == nil && owned.refused != nil {
+		return reportedError{owned.refused}
+	}
+	return verdict
+}
+
+// read reads the streams under their leases and prints what came of each.
+func (a *app) read(ctx context.Context, w *warehouse, owned ownership, hold *checkpoints.Hold, r sync.Run, options syncOptions) error {
 	var accounts []sync.Account
-	var streams []schema.Stream
-	for _, c := range clients {
+	for _, c := range owned.clients {
 		accounts = append(accounts, c.account())
-		streams = append(streams, c.account().Streams...)
 	}
-	ledger := w.ledger()
-	progress := a.newProgress(streams)
-	r := sync.Run{
-		ID: uuid.NewString(), StartedAt: time.Now().UTC().Truncate(time.Microsecond), Full: options.full,
-		Destination: w.destination(), Checkpoints: ledger, Ledger: ledger,
-		Observer: progress, Log: a.log,
-	}
+	destination := w.guarded(hold)
+	progress := a.newProgress(owned.clients)
+	r.FullEvery, r.Lookback = options.fullPassEvery, options.lookback
+	r.Destination, r.Holdings, r.Observer = finishing{destination}, destination, progress
+	r.Ledger, r.Checkpoints = w.ledger(), advancing{checkpoints.Fenced(w.ledger(), owned.leases)}
 	results := r.Sync(ctx, accounts)
 	progress.close()
 	a.printResults(results)
@@ -115,11 +162,11 @@ func (a *app) sync(ctx context.Context, w *warehouse, clients []client, options 
 }
 
 func (a *app) printResults(results []sync.Result) {
-	t := a.newTable("stream", "outcome", "pages", "records", "new versions", "rejected", "waited", "proof")
+	t := a.newTable("stream", "outcome", "pages", "records", "new versions", "rejected", "refused", "waited", "proof")
 	for _, result := range results {
 		counts := result.Counts
 		t.AppendRow([]any{
-			result.Stream, result.Outcome, counts.Pages, counts.Records, counts.Versions, counts.Rejected,
+			result.Stream, result.Outcome, counts.Pages, counts.Records, counts.Versions, counts.Rejected, counts.Refused,
 			counts.LimitWait.Round(100 * time.Millisecond), proof(result.Certificate),
 		})
 	}
@@ -131,6 +178,8 @@ func proof(certificate checkpoints.Certificate) string {
 	switch {
 	case certificate.Level == "":
 		return "-"
+	case certificate.Level == checkpoints.LevelStable:
+		return "stable, not proven"
 	case !certificate.Proven():
 		return "unproven"
 	case certificate.Total != nil:
@@ -185,10 +234,12 @@ func reason(certificate checkpoints.Certificate) string {
 	return cmp.Or(oneLine(certificate.Reason), "the run gave no reason")
 }
 
-// rootText is the text of the classified error, without the stream that met it.
+// rootText is the text of the classified error, without the stream that met it and the name of the request.
 func rootText(err error) string {
 	if classified, ok := errors.AsType[*schema.Error](err); ok {
-		return classified.Error()
+		alone := *classified
+		alone.Request = ""
+		return alone.Error()
 	}
 	return err.Error()
 }

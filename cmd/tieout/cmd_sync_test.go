@@ -222,6 +222,6 @@ func TestTerminatedRunGoesOn(t *testing.T) {
 	if rows := w.rows("SELECT position != '' FROM sync_checkpoints ORDER BY epoch DESC, seq DESC LIMIT 1"); !slices.Equal(rows, []string{"true"}) && !slices.Equal(rows, []string{"1"}) {
 		t.Errorf("the checkpoint is %q", rows)
 	}
-	w.must(exitDone, "sync")
+	slow.must(exitDone, "sync")
 	compareFigures(t, w)
 }

@@ -92,6 +92,19 @@ func TestStatusJSON(t *testing.T) {
 		Outcome  string  `json:"outcome"`
 		Total    *uint64 `json:"total"`
 		ProvenAt *string `json:"proven_at"`
+		Refused  *uint64 `json:"refused"`
+		Limit    struct {
+			Used []struct {
+				Limit    string `json:"limit"`
+				Requests int    `json:"requests"`
+				Most     int    `json:"most"`
+			} `json:"used"`
+		} `json:"limit"`
+		Lists []struct {
+			Level       string  `json:"level"`
+			ProvenAt    *string `json:"proven_at"`
+			DistinctIDs uint64  `json:"distinct_ids"`
+		} `json:"lists"`
 	}
 	if err := json.Unmarshal([]byte(w.must(exitDone, "status", "--format", "json").stdout), &streams); err != nil {
 		t.Fatal(err)
@@ -103,6 +116,15 @@ func TestStatusJSON(t *testing.T) {
 		if s.Account != "coinut_main" || s.Outcome != "done" || s.ProvenAt == nil || (s.Resource != "balances" && s.Total == nil) {
 			t.Errorf("%+v", s)
 		}
+		if used := s.Limit.Used; s.Refused == nil || len(used) != 1 || used[0].Limit != "60000/1m" || used[0].Most != 60000 || used[0].Requests != w.sandbox.Requests() {
+			t.Errorf("%s: the limit is shown as %+v, %d requests were made", s.Resource, used, w.sandbox.Requests())
+		}
+		if len(s.Lists) != 1 || s.Lists[0].Level == "" || s.Lists[0].ProvenAt == nil || s.Lists[0].DistinctIDs == 0 {
+			t.Errorf("the lists of %s are %+v", s.Resource, s.Lists)
+		}
+	}
+	if text, want := w.must(exitDone, "status").stdout, fmt.Sprintf("coinut_main: used %d of 60000/1m\n", w.sandbox.Requests()); !strings.Contains(text, want) {
+		t.Errorf("status does not say %q:\n%s", want, text)
 	}
 }
 
@@ -200,7 +222,7 @@ func TestDemoDeletesOnlyDemos(t *testing.T) {
 func TestDemoShowsWhatIsThere(t *testing.T) {
 	w := newWorkplace(t, sandbox.Options{Records: 20}, "")
 	w.sandbox.AddDeposit("ARCHIVED")
-	a, stdout, stderr := newApp(false)
+	a, stdout, stderr := newApp()
 	known := w.sandbox.Accounts()[0]
 	server := httptest.NewServer(w.sandbox)
 	defer server.Close()
@@ -297,5 +319,40 @@ func TestFormatsAreExact(t *testing.T) {
 		if got := w.must(exitDone, "sql", "--format", format, query).stdout; got != want && (format != "table" || !strings.Contains(got, want)) {
 			t.Errorf("%s is\n%q\nwant\n%q", format, got, want)
 		}
+	}
+}
+
+// TestMigrateDryRunForCluster shows the SQL for a cluster where there is none, and refuses to work as if there were one.
+func TestMigrateDryRunForCluster(t *testing.T) {
+	w := newWorkplace(t, sandbox.Options{Records: -1}, "").with("TIEOUT_CLICKHOUSE_CLUSTER=main")
+	sql := w.must(exitDone, "migrate", "--dry-run").stdout
+	for _, text := range []string{
+		"-- for the cluster main", "CREATE DATABASE IF NOT EXISTS `tieout` ON CLUSTER `main`", "`tieout`.deposit_versions_local ON CLUSTER `main`",
+		"ENGINE = Distributed('main', 'tieout', 'deposit_versions_local', cityHash64(account, deposit_id))",
+	} {
+		if !strings.Contains(sql, text) {
+			t.Errorf("the SQL lacks %q", text)
+		}
+	}
+	for _, command := range []string{"migrate", "sync"} {
+		f := w.must(exitConfiguration, command)
+		if !strings.Contains(f.stderr, "TIEOUT_CLICKHOUSE_CLUSTER names cluster main") {
+			t.Errorf("%s: %s", command, f.stderr)
+		}
+	}
+}
+
+// TestServerMigrateForCluster does the same on a server that knows no cluster.
+func TestServerMigrateForCluster(t *testing.T) {
+	w := newWorkplace(t, sandbox.Options{Records: -1}, serverDSN(t)).with("TIEOUT_CLICKHOUSE_CLUSTER=main")
+	f := w.must(exitDone, "migrate", "--dry-run")
+	if !strings.Contains(f.stdout, "ON CLUSTER `main`") || !strings.Contains(f.stderr, "the server knows no cluster main") {
+		t.Errorf("%s%s", f.stdout, f.stderr)
+	}
+	if f := w.must(exitConfiguration, "migrate"); !strings.Contains(f.stderr, "the server knows no cluster main") {
+		t.Errorf("%s", f.stderr)
+	}
+	if sql := w.with("TIEOUT_CLICKHOUSE_CLUSTER=").must(exitDone, "migrate", "--dry-run").stdout; !strings.Contains(sql, "-- for a single server") {
+		t.Errorf("%.200s", sql)
 	}
 }

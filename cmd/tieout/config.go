@@ -16,9 +16,12 @@ import (
 // logged as a whole.
 type Config struct {
 	ClickHouseDSN schema.Secret  // a DSN of clickhouse-go, or embedded:PATH
+	Cluster       string         // name of a self-run cluster that the tables lie on; empty: none
 	Library       string         // path of libchdb.so; empty: the usual places
 	Accounts      []Account      // in the order of TIEOUT_ACCOUNTS
 	ProvidersDir  string         // folder of further definitions; empty: the built-in ones only
+	FullPassEvery time.Duration  // between two passes over a whole list
+	Lookback      time.Duration  // age up to which final records are read again every night
 	Schedule      string         // cron expression for parseSchedule, in Timezone; empty if unset
 	Timezone      *time.Location // never nil after loadConfig succeeded
 	LogLevel      slog.Level
@@ -31,6 +34,7 @@ type Account struct {
 	Name        string                   // as written in TIEOUT_ACCOUNTS
 	Provider    string                   // name of the definition
 	BaseURL     string                   // empty: the definition's
+	Private     bool                     // the host may be in a private network
 	Credentials map[string]schema.Secret // by the definition's names: api_key, api_secret, email; only those given
 	RateLimits  []extract.Window         // empty: the definition's
 	Resources   []schema.Resource        // empty: all of the definition's
@@ -75,6 +79,8 @@ type commonSettings struct {
 	Library           string        `env:"TIEOUT_LIBCHDB"`
 	Accounts          string        `env:"TIEOUT_ACCOUNTS"`
 	ProvidersDir      string        `env:"TIEOUT_PROVIDERS_DIR"`
+	FullPassEvery     string        `env:"TIEOUT_FULL_PASS_EVERY"`
+	Lookback          string        `env:"TIEOUT_LOOKBACK"`
 	Schedule          string        `env:"TIEOUT_SCHEDULE"`
 	Timezone          string        `env:"TIEOUT_TIMEZONE"`
 	LogLevel          string        `env:"TIEOUT_LOG_LEVEL"`
@@ -151,7 +157,8 @@ func (r *configReader) common(settings commonSettings) Config {
 		LogFormat:     logFormatAuto,
 	}
 	if settings.ClickHouseCluster != "" {
-		r.problem(variableClickHouseCluster, "clusters are not supported by this version yet, leave it unset")
+		config.Cluster = settings.ClickHouseCluster
+		r.check(variableClickHouseCluster, checkCluster(config.Cluster))
 	}
 	if !config.ClickHouseDSN.IsZero() {
 		r.check(variableClickHouseDSN, checkClickHouseDSN(config.ClickHouseDSN.Reveal()))
@@ -162,6 +169,14 @@ func (r *configReader) common(settings commonSettings) Config {
 	}
 	// An empty text here means a problem that is noted already: these have a default.
 	var err error
+	if settings.FullPassEvery != "" {
+		config.FullPassEvery, err = parseSpan(settings.FullPassEvery, time.Hour)
+		r.check(variableFullPassEvery, err)
+	}
+	if settings.Lookback != "" {
+		config.Lookback, err = parseSpan(settings.Lookback, 0)
+		r.check(variableLookback, err)
+	}
 	if settings.Timezone != "" {
 		config.Timezone, err = parseTimezone(settings.Timezone)
 		r.check(variableTimezone, err)

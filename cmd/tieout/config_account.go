@@ -24,6 +24,7 @@ const (
 type accountSettings struct {
 	Provider   string        `env:"PROVIDER"`
 	BaseURL    string        `env:"BASE_URL"`
+	Private    string        `env:"PRIVATE_NETWORK"`
 	APIKey     settingSecret `env:"API_KEY"`
 	APISecret  settingSecret `env:"API_SECRET"`
 	Email      settingSecret `env:"EMAIL"`
@@ -136,6 +137,9 @@ func (r *configReader) account(name string) (Account, error) {
 		if err := checkBaseURL(settings.BaseURL); err != nil {
 			r.problem(accountVariable(name, "BASE_URL"), "%v", err)
 		}
+	}
+	if account.Private, err = parseTruth(settings.Private); err != nil {
+		r.problem(accountVariable(name, "PRIVATE_NETWORK"), "%v", err)
 	}
 	if settings.RateLimits != "" {
 		if account.RateLimits, err = extract.ParseWindows(settings.RateLimits); err != nil {

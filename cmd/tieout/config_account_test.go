@@ -1,8 +1,11 @@
 package main
 
 import (
+	"slices"
 	"strings"
 	"testing"
+
+	"tieout/extract"
 )
 
 // The full names of two accounts' variables can only coincide if a suffix ends with another suffix after a _, and
@@ -25,6 +28,20 @@ func TestNoTwoAccountsShareAVariable(t *testing.T) {
 			t.Errorf("%s has two meanings", suffix)
 		}
 		seen[suffix] = true
+	}
+}
+
+// TestPrivateHosts are those of the accounts that say so, whether the address is the account's or the definition's.
+func TestPrivateHosts(t *testing.T) {
+	a := &app{catalog: extract.Catalog{"coinut": {BaseURL: "https://ramp.example/v1"}, "other": {BaseURL: "https://other.example"}}}
+	hosts := a.privateHosts(Config{Accounts: []Account{
+		{Name: "one", Provider: "coinut", Private: true},
+		{Name: "two", Provider: "coinut", Private: true, BaseURL: "https://gateway.internal:8443/coinut"},
+		{Name: "three", Provider: "other"},
+		{Name: "four", Provider: "other", BaseURL: "https://10.0.0.1"},
+	}})
+	if want := []string{"ramp.example", "gateway.internal"}; !slices.Equal(hosts, want) {
+		t.Errorf("%v, want %v", hosts, want)
 	}
 }
 

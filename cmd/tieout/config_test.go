@@ -85,7 +85,8 @@ func TestLoadConfigReadsEverything(t *testing.T) {
 		"TIEOUT_KUNA_API_KEY_FILE=/run/secrets/kuna_key",
 		"TIEOUT_KUNA_API_SECRET_FILE=/run/secrets/kuna_secret",
 		"TIEOUT_KUNA_EMAIL=finance@example.com",
-		"TIEOUT_PROVIDERS_DIR=definitions",
+		"TIEOUT_KUNA_PRIVATE_NETWORK=true",
+		"TIEOUT_PROVIDERS_DIR=definitions", "TIEOUT_FULL_PASS_EVERY=36h", "TIEOUT_LOOKBACK=90m",
 		"TIEOUT_SCHEDULE=15 4 * * *",
 		"TIEOUT_TIMEZONE=Europe/Berlin",
 		"TIEOUT_LOG_LEVEL=DEBUG",
@@ -111,25 +112,25 @@ func TestLoadConfigReadsEverything(t *testing.T) {
 		Accounts: []Account{
 			{
 				Name: "coinut_main", Provider: "coinut",
-				Credentials: map[string]schema.Secret{
-					"api_key": schema.NewSecret("key"), "api_secret": schema.NewSecret("secret"),
-				},
-				RateLimits: []extract.Window{{Requests: 100, Per: time.Minute}, {Requests: 1000, Per: time.Hour}},
-				Resources:  []schema.Resource{schema.Trades, schema.Deposits},
+				Credentials: map[string]schema.Secret{"api_key": schema.NewSecret("key"), "api_secret": schema.NewSecret("secret")},
+				RateLimits:  []extract.Window{{Requests: 100, Per: time.Minute}, {Requests: 1000, Per: time.Hour}},
+				Resources:   []schema.Resource{schema.Trades, schema.Deposits},
 			},
 			{
-				Name: "kuna", Provider: "kuna", BaseURL: "http://127.0.0.1:8080/kuna",
+				Name: "kuna", Provider: "kuna", BaseURL: "http://127.0.0.1:8080/kuna", Private: true,
 				Credentials: map[string]schema.Secret{
 					"api_key": schema.NewSecret("kuna key"), "api_secret": schema.NewSecret("kuna secret"),
 					"email": schema.NewSecret("finance@example.com"),
 				},
 			},
 		},
-		ProvidersDir: "definitions",
-		Schedule:     "15 4 * * *",
-		Timezone:     berlin,
-		LogLevel:     slog.LevelDebug,
-		LogFormat:    "json",
+		ProvidersDir:  "definitions",
+		FullPassEvery: 36 * time.Hour,
+		Lookback:      90 * time.Minute,
+		Schedule:      "15 4 * * *",
+		Timezone:      berlin,
+		LogLevel:      slog.LevelDebug,
+		LogFormat:     "json",
 	}
 	reveal := cmp.Comparer(func(a, b schema.Secret) bool { return a.Reveal() == b.Reveal() })
 	zone := cmp.Comparer(func(a, b *time.Location) bool { return a.String() == b.String() })
@@ -177,9 +178,10 @@ func TestLoadConfigNeeds(t *testing.T) {
 		}},
 		{
 			"what is malformed is reported without the need",
-			[]string{"TIEOUT_ACCOUNTS=kuna", "TIEOUT_KUNA_RATE_LIMITS=often", "TIEOUT_SCHEDULE=never"},
+			[]string{"TIEOUT_ACCOUNTS=kuna", "TIEOUT_KUNA_RATE_LIMITS=often", "TIEOUT_SCHEDULE=never", "TIEOUT_KUNA_PRIVATE_NETWORK=1"},
 			needNothing,
 			[]string{
+				"TIEOUT_KUNA_PRIVATE_NETWORK: must be true or false",
 				`TIEOUT_KUNA_RATE_LIMITS: rate limit 1 of the list: want a count of requests and a duration, like "100/1m"`,
 				"TIEOUT_SCHEDULE: is no cron expression of five fields: minute (0-59), hour (0-23), day of month (1-31), " +
 					"month (1-12), day of week (0-6, Sunday is 0)",
@@ -200,7 +202,7 @@ func TestLoadConfigNeeds(t *testing.T) {
 func TestLoadConfigReportsAllTogether(t *testing.T) {
 	environ := []string{
 		"TIEOUT_ACCOUNTS=kuna,coinut-main,Kuna,log,kuna,,lost,kuna", // kuna three times is one problem
-		"TIEOUT_CLICKHOUSE_CLUSTER=main",
+		"TIEOUT_CLICKHOUSE_CLUSTER={main}",
 		"TIEOUT_CLICKHOUSE_DSN=mysql://root@host/db",
 		"TIEOUT_KUNA_API_SECRTE=secret",
 		"TIEOUT_KUNA_BASE_URL=http://api.kuna.io",
@@ -218,7 +220,7 @@ func TestLoadConfigReportsAllTogether(t *testing.T) {
 		"TIEOUT_ACCOUNTS: lists kuna twice",
 		"TIEOUT_ACCOUNTS: name 2 of the list must be 1 to 64 letters, digits and _",
 		"TIEOUT_ACCOUNTS: name 6 of the list must be 1 to 64 letters, digits and _",
-		"TIEOUT_CLICKHOUSE_CLUSTER: clusters are not supported by this version yet, leave it unset",
+		"TIEOUT_CLICKHOUSE_CLUSTER: is no name of a cluster: want letters, digits, _, - and ., as in system.clusters",
 		"TIEOUT_CLICKHOUSE_DSN: its scheme is unknown: want clickhouse://user:password@host:9000/database?secure=true, " +
 			"http(s)://user:password@host:8123/database or embedded:PATH",
 		"TIEOUT_KUNA_API_KEY: is set, and TIEOUT_KUNA_API_KEY_FILE too: set one of them",

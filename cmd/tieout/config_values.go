@@ -2,9 +2,11 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -25,6 +27,17 @@ func checkClickHouseDSN(text string) error {
 		return classified.Err // without the operation: who shows it names the variable
 	}
 	return err
+}
+
+// clusterName is what ClickHouse's configuration takes for a name of a cluster.
+var clusterName = regexp.MustCompile(`^[A-Za-z0-9_.-]+$`)
+
+// checkCluster reports whether a text can be the name of a cluster. A macro cannot: system.clusters holds none.
+func checkCluster(text string) error {
+	if !clusterName.MatchString(text) {
+		return errors.New("is no name of a cluster: want letters, digits, _, - and ., as in system.clusters")
+	}
+	return nil
 }
 
 // checkBaseURL reports whether credentials may be sent to an address: to a partner only under TLS, in the clear
@@ -55,6 +68,18 @@ func checkBaseURL(text string) error {
 	return nil
 }
 
+// parseSpan reads a length of time that is least or more.
+func parseSpan(text string, least time.Duration) (time.Duration, error) {
+	span, err := time.ParseDuration(text)
+	if err != nil || span < 0 {
+		return 0, errors.New("want a duration like 24h or 90m")
+	}
+	if span < least {
+		return 0, fmt.Errorf("must be %s or more", least)
+	}
+	return span, nil
+}
+
 // isLoopback reports whether a host is this machine by its very name; nothing is resolved.
 func isLoopback(host string) bool {
 	if strings.EqualFold(host, "localhost") {
@@ -62,6 +87,17 @@ func isLoopback(host string) bool {
 	}
 	address, err := netip.ParseAddr(host)
 	return err == nil && address.IsLoopback()
+}
+
+// parseTruth reads true or false; nothing is false.
+func parseTruth(text string) (bool, error) {
+	switch text {
+	case "true":
+		return true, nil
+	case "false", "":
+		return false, nil
+	}
+	return false, errors.New("must be true or false")
 }
 
 // parseTimezone returns the zone of that IANA name.

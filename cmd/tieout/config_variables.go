@@ -24,6 +24,8 @@ const (
 	variableClickHouseCluster = "TIEOUT_CLICKHOUSE_CLUSTER"
 	variableAccounts          = "TIEOUT_ACCOUNTS"
 	variableProvidersDir      = "TIEOUT_PROVIDERS_DIR"
+	variableFullPassEvery     = "TIEOUT_FULL_PASS_EVERY"
+	variableLookback          = "TIEOUT_LOOKBACK"
 	variableSchedule          = "TIEOUT_SCHEDULE"
 	variableTimezone          = "TIEOUT_TIMEZONE"
 	variableLogLevel          = "TIEOUT_LOG_LEVEL"
@@ -45,13 +47,22 @@ var variables = []variable{
 		"where the tables are: clickhouse://user:password@host:9000/tieout?secure=true, http(s)://…, or " +
 			"embedded:PATH for ClickHouse inside this process",
 	},
-	{variableClickHouseCluster, "", "reserved; clusters are not supported by this version yet"},
+	{
+		variableClickHouseCluster, "",
+		"name of a self-run cluster in the server's system.clusters: the tables are made on all its nodes, replicated, those " +
+			"of records in shards; not for ClickHouse Cloud, which is recognised",
+	},
 	{"TIEOUT_LIBCHDB", "", "path of libchdb.so, which embedded: needs; unset: where make puts it"},
 	{variableAccounts, "", "names of the accounts, for example coinut_main,kuna (letters, digits, _)"},
 	{accountPrefix + "PROVIDER", "the account's name", "definition of the partner's API"},
 	{
 		accountPrefix + "BASE_URL", "the definition's",
 		"address of the partner's API: https, or http on this machine only",
+	},
+	{
+		accountPrefix + "PRIVATE_NETWORK", "false",
+		"true: the host of the base URL may resolve to an address of a private network, as behind a VPN or a gateway of yours; " +
+			"unless it does, such a connection is refused",
 	},
 	{accountPrefix + "API_KEY", "", "key, if the definition asks for one"},
 	{accountPrefix + "API_SECRET", "", "secret that requests are signed with, if the definition asks for one"},
@@ -61,7 +72,15 @@ var variables = []variable{
 		"requests a period that the partner allows, all at once: 100/1m,1000/1h",
 	},
 	{accountPrefix + "RESOURCES", "all of the definition's", "what to fetch: deposits, trades, payments, balances"},
-	{variableProvidersDir, "", "folder of further definitions, or of replacements of the built-in ones"},
+	{variableProvidersDir, "", "folder of further definitions (*.yaml, *.yml), or of replacements of the built-in ones"},
+	{
+		variableFullPassEvery, "168h",
+		"how long after a pass over a whole list the next one is due, which finds changes of final records and records that left",
+	},
+	{
+		variableLookback, "0s",
+		"records made so shortly ago are read again every night even if they are final; the others that are not final always are",
+	},
 	{
 		variableSchedule, "",
 		"cron expression of five fields in TIEOUT_TIMEZONE, checked now and used by later versions; day of month and day of " +

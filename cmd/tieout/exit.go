@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"tieout/schema"
 )
@@ -41,7 +43,8 @@ type signalError struct{ signal os.Signal }
 // Error implements error.
 func (e signalError) Error() string { return "stopped by " + e.signal.String() }
 
-// interruptible returns a context that the first SIGINT or SIGTERM cancels; the second ends the process at once.
+// interruptible returns a context that the first SIGINT or SIGTERM cancels; the second ends the process at once, and
+// so does the end of stopTimeMax.
 func interruptible() (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 1)
@@ -50,6 +53,10 @@ func interruptible() (context.Context, func()) {
 		if received, ok := <-signals; ok {
 			signal.Stop(signals)
 			cancel(signalError{received})
+			time.AfterFunc(stopTimeMax, func() {
+				fmt.Fprintln(os.Stderr, "tieout: not everything could be finished in time; the next run goes on from the last checkpoint")
+				os.Exit(signalCode(received))
+			})
 		}
 	}()
 	return ctx, func() {
@@ -59,16 +66,21 @@ func interruptible() (context.Context, func()) {
 	}
 }
 
+// signalCode is what shells report for a process that a signal has ended.
+func signalCode(received os.Signal) int {
+	if received == syscall.SIGTERM {
+		return exitTerminated
+	}
+	return exitInterrupted
+}
+
 // exitCode turns what ended a command into the code that a scheduler acts on.
 func exitCode(ctx context.Context, err error) int {
 	if err == nil {
 		return exitDone
 	}
 	if stopped, ok := errors.AsType[signalError](context.Cause(ctx)); ok {
-		if stopped.signal == syscall.SIGTERM {
-			return exitTerminated
-		}
-		return exitInterrupted
+		return signalCode(stopped.signal)
 	}
 	if errors.As(err, new(usageError)) || strings.HasPrefix(err.Error(), errUnknownCommand.Error()) {
 		return exitUsage

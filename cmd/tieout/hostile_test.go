@@ -70,6 +70,7 @@ func hostiles() []hostile {
 		{"same record twice", 200, json, listOf(good("a"), good("a")), exitPartial, "", 1, 0, "the partner counts 2 records, 1 are stored"},
 		{"same id, other content", 200, json, listOf(good("a"), payment("a", "deductAmount", `"99"`)), exitPartial, "", 0, 2, "more than once"},
 		{"name twice in a record", 200, json, listOf(good("a"), `{"id":"b","id":"c"}`), exitPartial, "", 1, 1, "has a name twice"},
+		{"name in two cases in a record", 200, json, listOf(good("a"), strings.Replace(good("b"), "{", `{"DeductAmount":"99",`, 1)), exitPartial, "", 1, 1, "two names that differ in case alone"},
 		{"broken text in a record", 200, json, listOf(good("a"), payment("b", "status", `"caf\ud83d"`)), exitPartial, "", 1, 1, "the record"},
 		{"amount as a number", 200, json, listOf(payment("a", "deductAmount", "10.5")), exitDone, "", 1, 0, ""},
 		{"amount with an exponent", 200, json, listOf(payment("a", "deductAmount", "1.05e1")), exitDone, "", 1, 0, ""},
@@ -162,7 +163,7 @@ func TestGzipBombIsBounded(t *testing.T) {
 	}
 	w := newWorkplace(t, sandbox.Options{Records: -1}, "")
 	w.sandbox.Inject(1000, sandbox.OnPath("/payment/list"), sandbox.Answer(http.StatusOK, http.Header{"Content-Encoding": {"gzip"}}, packed.String()))
-	hostile{class: "stream", says: "larger than 32 MiB"}.judge(t, w, w.must(exitPartial, "sync", "--resource", "payments"))
+	hostile{class: "stream", says: "inflates to more than 200 times what was sent"}.judge(t, w, w.must(exitPartial, "sync", "--resource", "payments"))
 }
 
 // TestClockSkewIsNamed gives the partner a clock that is two minutes ahead: the refused signature is explained.

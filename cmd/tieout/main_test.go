@@ -24,14 +24,20 @@ import (
 // with exit codes, signals and the engine's lock on its folder, as people have them.
 const asProgram = "TIEOUT_TEST_AS_PROGRAM"
 
+// shortLeases is how long the program's leases last, where a test waits for the end of one.
+const shortLeases = "TIEOUT_TEST_LEASE_TERM"
+
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
 		if err := os.Unsetenv(asProgram); err != nil {
 			panic(err)
 		}
+		if term, err := time.ParseDuration(os.Getenv(shortLeases)); err == nil {
+			leaseTerm = term
+		}
 		main()
 	}
-	os.Exit(m.Run())
+	os.Exit(embeddedtest.Main(m))
 }
 
 // finished is how a command ended.
@@ -141,9 +147,9 @@ func serverDSN(t *testing.T) string {
 }
 
 // newApp is the program inside the test's own process, with what it prints.
-func newApp(terminal bool) (a *app, stdout, stderr *bytes.Buffer) {
+func newApp() (a *app, stdout, stderr *bytes.Buffer) {
 	stdout, stderr = &bytes.Buffer{}, &bytes.Buffer{}
-	a = &app{stdout: stdout, stderr: stderr, terminal: terminal, messages: newDetour(stderr)}
+	a = &app{stdout: stdout, stderr: stderr, messages: newDetour(stderr)}
 	a.log = newLogger(a.messages, slog.LevelInfo, logFormatText, false)
 	return a, stdout, stderr
 }

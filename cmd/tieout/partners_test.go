@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -173,7 +174,7 @@ func comparePartner(t *testing.T, w *workplace, p partner, s *sandbox.Sandbox) {
 	for _, b := range truth.Balances {
 		want = append(want, fmt.Sprintf("balances available of %s\t%s", b.Currency, b.Available))
 	}
-	want = append(want, "deposits proven\t"+map[bool]string{true: "1", false: "0"}[p.counts])
+	want = append(want, "deposits certificate\t"+map[bool]string{true: "proven", false: "stable"}[p.counts])
 	slices.Sort(want)
 	if got := w.rows(strings.ReplaceAll(figuresQuery, "ACCOUNT", "'"+p.account+"'")); !slices.Equal(got, want) {
 		t.Errorf("%s: ClickHouse has\n%s\nthe partner\n%s", p.account, strings.Join(got, "\n"), strings.Join(want, "\n"))
@@ -192,7 +193,7 @@ const figuresQuery = `SELECT name, value FROM (
 	UNION ALL SELECT 'trades ids', toString(uniqExact(trade_id)) FROM trades WHERE account = ACCOUNT GROUP BY account
 	UNION ALL SELECT 'payments ids', toString(uniqExact(payment_id)) FROM payments WHERE account = ACCOUNT GROUP BY account
 	UNION ALL SELECT concat('balances available of ', currency), toString(available) FROM balances WHERE account = ACCOUNT
-	UNION ALL SELECT 'deposits proven', toString(toUInt8(level != 'unproven')) FROM sync_certificates FINAL
+	UNION ALL SELECT 'deposits certificate', if(level IN ('C3', 'C3n'), 'proven', level) FROM sync_certificates FINAL
 		WHERE account = ACCOUNT AND resource = 'deposits' ORDER BY proven_at DESC LIMIT 1
 ) ORDER BY concat(name, '\t', value)`
 
@@ -235,5 +236,49 @@ func TestProvidersShow(t *testing.T) {
 	}
 	if text := w.must(exitDone, "providers", "schema").stdout; !strings.Contains(text, "json-schema.org") {
 		t.Errorf("providers schema prints %q", text[:min(80, len(text))])
+	}
+}
+
+// TestNoncesAreRemembered: whatever asks a partner whose nonces must rise leaves the last one for whoever comes next, and
+// asks nothing where it cannot.
+func TestNoncesAreRemembered(t *testing.T) {
+	t.Parallel() // each command waits until the reservation of the one before has run out
+	w, s := newWorkplace(t, sandbox.Options{Records: -1}, "").joined(partner{"kuna", "kunapay", sandbox.Options{Partner: "kunapay", Records: 10, RateLimits: []sandbox.Limit{}}, "", false})
+	w = w.with("TIEOUT_ACCOUNTS=kuna")
+	file := filepath.Join(t.TempDir(), "mine.yaml")
+	if err := os.WriteFile(file, []byte("name: kunapay\nextends: kunapay\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	check := []string{"providers", "check", file, "--account", "kuna"}
+	if f := w.must(exitConfiguration, check...); !strings.Contains(f.stderr, "run tieout migrate") {
+		t.Errorf("without tables: %s", f.stderr)
+	}
+	if f := w.must(exitDone, "doctor"); !strings.Contains(f.stdout, "look  kuna: not asked") {
+		t.Errorf("the doctor says\n%s", f.stdout)
+	}
+	if s.Requests() != 0 {
+		t.Fatalf("%d requests were made with nonces that nobody remembers", s.Requests())
+	}
+	w.must(exitDone, "migrate")
+	remembered := func() int64 {
+		rows := w.rows("SELECT argMax(state, seq) FROM key_states WHERE key LIKE 'nonce %' GROUP BY key")
+		if len(rows) != 1 {
+			t.Fatalf("%d nonces are remembered: %v", len(rows), rows)
+		}
+		nonce, err := strconv.ParseInt(rows[0], 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return nonce
+	}
+	last := time.Now().UnixMilli()
+	for _, arguments := range [][]string{check, {"doctor"}, {"sync", "--allow", "unproven"}, check} {
+		before := s.Requests()
+		f := w.must(exitDone, arguments...)
+		if nonce := remembered(); nonce <= last || s.Requests() == before {
+			t.Errorf("%v left %d after %d, and %d requests\n%s", arguments, nonce, last, s.Requests()-before, f.stdout)
+		} else {
+			last = nonce
+		}
 	}
 }

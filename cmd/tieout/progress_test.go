@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"tieout/checkpoints"
+	"tieout/extract"
 	"tieout/schema"
 	ours "tieout/sync"
 )
@@ -34,7 +35,8 @@ func TestLogGoesAboveTheBars(t *testing.T) {
 	earlier := a.log.With("account", "kuna")
 	earlier.Info("before")
 	stream := schema.Stream{Account: "kuna", Resource: schema.Deposits}
-	p := a.newProgress([]schema.Stream{stream})
+	p := a.newProgress(nil)
+	p.add(stream, &streamProgress{outlook: func() extract.Outlook { return extract.Outlook{} }, plan: func(int) {}})
 	p.Fetched(stream, checkpoints.Counts{Pages: 1}, 3)
 	earlier.Warn("between")
 	p.Finished(ours.Result{Stream: stream, Outcome: checkpoints.Done})

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -28,7 +30,7 @@ func TestVerdictOfUnproven(t *testing.T) {
 		"nobody said why":             {schema.Payments, &total, 0, "", exitPartial},
 	} {
 		for _, allow := range []bool{false, true} {
-			a, _, stderr := newApp(false)
+			a, _, stderr := newApp()
 			stream := schema.Stream{Account: "kuna", Resource: test.resource}
 			err := a.verdict([]sync.Result{{
 				Stream: stream, Outcome: checkpoints.Unproven, Counts: checkpoints.Counts{Rejected: test.rejected},
@@ -49,5 +51,25 @@ func TestVerdictOfUnproven(t *testing.T) {
 				t.Errorf("%s, allowed %t: says %q", name, allow, line)
 			}
 		}
+	}
+}
+
+// TestVerdictOfRefusedKey says once what all lists of an account met, though each met it in a request of its own.
+func TestVerdictOfRefusedKey(t *testing.T) {
+	var results []sync.Result
+	for _, resource := range schema.Resources() {
+		results = append(results, sync.Result{
+			Stream: schema.Stream{Account: "kuna", Resource: resource},
+			Err: fmt.Errorf("fetch kuna/%s page 1: %w", resource, &schema.Error{
+				Class: schema.ClassCredentials, Op: "account kuna", Request: "r-" + string(resource), Err: errors.New("the partner answered 401"),
+			}),
+		})
+	}
+	a, _, stderr := newApp()
+	if code := exitCode(t.Context(), a.verdict(results, syncOptions{})); code != exitCredentials {
+		t.Errorf("exit code %d", code)
+	}
+	if got, want := stderr.String(), "tieout: fetch kuna/deposits page 1: account kuna: the partner answered 401 [request r-deposits]\n"; got != want {
+		t.Errorf("says %q, want %q", got, want)
 	}
 }

@@ -1,69 +1,16 @@
 package main
 
 import (
-	"cmp"
-	"context"
 	"fmt"
-	"io"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 
-	"tieout/checkpoints/tables"
 	"tieout/extract"
-	"tieout/load/clickhouse"
-	"tieout/load/embedded"
 	"tieout/schema"
 	"tieout/sync"
 )
-
-// warehouse is the configured ClickHouse with what we keep in it.
-type warehouse struct {
-	*clickhouse.Connection
-	target clickhouse.Target
-}
-
-// open connects to the configured ClickHouse. With the database as default, statements need not name it.
-func (a *app) open(ctx context.Context, config Config, defaultDatabase bool) (*warehouse, error) {
-	target, err := clickhouse.ParseDSN(config.ClickHouseDSN.Reveal())
-	if err != nil {
-		return nil, err
-	}
-	library := cmp.Or(config.Library, embedded.DefaultLibrary())
-	connection, err := clickhouse.Open(ctx, target, clickhouse.Options{
-		Version:         version,
-		DefaultDatabase: defaultDatabase,
-		Embedded: func(path string) (http.RoundTripper, io.Closer, error) {
-			engine, err := embedded.Open(library, path)
-			if err != nil {
-				return nil, nil, err
-			}
-			return engine.Transport(), engine, nil
-		},
-	})
-	if err != nil {
-		return nil, err
-	}
-	return &warehouse{Connection: connection, target: target}, nil
-}
-
-// migrate brings the schema up to date and says so if there was something to do.
-func (a *app) migrate(ctx context.Context, w *warehouse) error {
-	applied, err := schema.Migrate(ctx, w, w.target.Database)
-	if err != nil {
-		return err
-	}
-	for _, migration := range applied {
-		a.log.Info("applied a migration", "migration", migration.Name, "database", w.target.Database)
-	}
-	return nil
-}
-
-func (w *warehouse) destination() *clickhouse.Destination {
-	return clickhouse.NewDestination(w.Connection, w.target.Database)
-}
-
-func (w *warehouse) ledger() *tables.Store { return tables.NewStore(w.Connection, w.target.Database) }
 
 // clients makes a client for each configured account, with the streams to read. Keys is what they share about their
 // keys; nil: nothing.
@@ -93,6 +40,31 @@ func (a *app) clients(config Config, transport http.RoundTripper, keys *extract.
 	return clients, nil
 }
 
+// transport connects to the partners of the accounts.
+func (a *app) transport(config Config) *http.Transport {
+	return extract.NewTransport(a.privateHosts(config)...)
+}
+
+// privateHosts returns the hosts that may be in a private network, because their accounts say so.
+func (a *app) privateHosts(config Config) []string {
+	var private []string
+	for _, account := range config.Accounts {
+		base := account.BaseURL
+		if definition := a.catalog[account.Provider]; base == "" && definition != nil {
+			base = definition.BaseURL
+		}
+		if address, err := url.Parse(base); account.Private && err == nil {
+			private = append(private, address.Hostname())
+		}
+	}
+	return private
+}
+
+// needsKeyStore reports whether requests may only be made with what processes before have left of their key.
+func needsKeyStore(definition *extract.Definition) bool {
+	return definition.Signing.Nonce == extract.NonceRising
+}
+
 // keyStore is the store of keys' states, opened after the clients that use it: what is wrong with an account is told
 // before anything is opened.
 type keyStore struct{ extract.KeyStore }
@@ -104,7 +76,10 @@ type client struct {
 }
 
 func (c client) account() sync.Account {
-	account := sync.Account{Source: c.Client, Place: c.Place()}
+	account := sync.Account{
+		Source: c.Client, Place: c.Place(),
+		Whole: len(c.resources) == len(c.Account().Definition.Lists()),
+	}
 	for _, resource := range c.resources {
 		account.Streams = append(account.Streams, c.Account().Stream(resource))
 	}

@@ -89,6 +89,8 @@ func (a *asker) sign(r *http.Request, body string) {
 		a.signCryptoix(r, r.URL.EscapedPath(), seconds, body)
 	case "cryptoix signed_query":
 		a.signCryptoix(r, r.URL.RequestURI(), seconds, body)
+	case "cryptoix signed_below":
+		a.signCryptoix(r, strings.TrimPrefix(r.URL.EscapedPath(), "/v1"), seconds, body)
 	case "cryptoix key":
 		r.Header.Set("X-API-Key", a.account.Key)
 	case "cryptoix ", "cryptoix bearer", "fifth ", "fifth bearer":

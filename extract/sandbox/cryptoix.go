@@ -49,6 +49,7 @@ func cryptoixDialect() dialect {
 		// The default takes the key in either header, as the documents say; the other two insist on one of them.
 		schemes: map[string]credentials{
 			"": {}, SchemeBearer: {}, SchemeKey: {}, SchemeSigned: {secret: true}, SchemeSignedQuery: {secret: true},
+			SchemeSignedBelow: {secret: true},
 		},
 		lists: []listing{
 			{cryptoixTransactions, []schema.Resource{schema.Deposits}},

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -40,7 +41,7 @@ func (c *cryptoix) authenticate(r *http.Request) (*member, *cryptoixFailure) {
 	if member == nil {
 		return nil, cryptoixRefusal("invalid_api_key", "the key is unknown")
 	}
-	signed := member.Scheme == SchemeSigned || member.Scheme == SchemeSignedQuery
+	signed := slices.Contains([]string{SchemeSigned, SchemeSignedQuery, SchemeSignedBelow}, member.Scheme)
 	switch {
 	case signed && scheme == SchemeKey:
 		return member, c.judgeSignature(r, member)
@@ -63,6 +64,9 @@ func (c *cryptoix) judgeSignature(r *http.Request, m *member) *cryptoixFailure {
 	path, query := targetOf(r)
 	if m.Scheme == SchemeSignedQuery && query != "" {
 		path += "?" + query
+	}
+	if m.Scheme == SchemeSignedBelow {
+		path = strings.TrimPrefix(path, "/v1")
 	}
 	mac := hmac.New(sha256.New, []byte(m.Secret))
 	_, _ = io.WriteString(mac, r.Method+path+timestamp+string(body))

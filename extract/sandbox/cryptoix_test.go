@@ -49,6 +49,8 @@ func TestCryptoixRefusals(t *testing.T) {
 		{"signed with query", sandbox.SchemeSignedQuery, func(*asker, *http.Request) {}, 200, ""},
 		{"query not signed", sandbox.SchemeSigned, func(_ *asker, r *http.Request) { r.URL.RawQuery = "page=2" }, 200, ""},
 		{"query signed", sandbox.SchemeSignedQuery, func(_ *asker, r *http.Request) { r.URL.RawQuery = "page=2" }, 401, "invalid_signature"},
+		{"signed below v1", sandbox.SchemeSignedBelow, func(*asker, *http.Request) {}, 200, ""},
+		{"signed with v1 in spite", sandbox.SchemeSignedBelow, at(0), 401, "invalid_signature"},
 		{"another path", sandbox.SchemeSigned, func(_ *asker, r *http.Request) { r.URL.Path = "/v1/refunds" }, 401, "invalid_signature"},
 		{"another method", sandbox.SchemeSigned, func(_ *asker, r *http.Request) { r.Method = http.MethodDelete }, 401, "invalid_signature"},
 		{"a body", sandbox.SchemeSigned, func(_ *asker, r *http.Request) { r.Body = readerOf("{}") }, 401, "invalid_signature"},

@@ -17,6 +17,7 @@ const (
 	SchemeKey         = "key"          // the whole key in a header of its own
 	SchemeSigned      = "signed"       // a signature, over the query or not as the partner's documents suggest
 	SchemeSignedQuery = "signed_query" // Cryptoix: the query is signed, too
+	SchemeSignedBelow = "signed_below" // Cryptoix: the path is signed without its /v1, and the query is not
 	SchemeSignedPath  = "signed_path"  // KunaPay: the query is not signed
 )
 

@@ -47,6 +47,8 @@ var verdicts = map[int32]verdict{
 	242: again, // TABLE_IS_READ_ONLY: the replica has lost its Keeper
 	252: again, // TOO_MANY_PARTS
 	285: again, // TOO_FEW_LIVE_REPLICAS
+	286: again, // UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE: another insert is under way
+	289: again, // REPLICA_IS_NOT_IN_QUORUM: it has not caught up with what it is asked for
 	319: again, // UNKNOWN_STATUS_OF_INSERT: repeating is safe, because every insert is
 	425: again, // SYSTEM_ERROR
 	517: again, // CANNOT_ASSIGN_ALTER

@@ -27,7 +27,7 @@ func TestClassifyCodes(t *testing.T) {
 		60: schema.ClassConfiguration, 81: schema.ClassConfiguration,
 		243: schema.ClassUnavailable,
 	}
-	for _, code := range []int32{3, 107, 159, 164, 202, 203, 209, 210, 241, 242, 252, 285, 319, 425, 517, 999} {
+	for _, code := range []int32{3, 107, 159, 164, 202, 203, 209, 210, 241, 242, 252, 285, 286, 289, 319, 425, 517, 999} {
 		want[code] = schema.ClassTransient
 	}
 	for code := range int32(1100) {

@@ -5,7 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"slices"
+	"hash"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -14,114 +14,121 @@ import (
 	"tieout/schema"
 )
 
-// Destination writes batches into the tables of one database, which must be migrated.
+// Destination writes batches into the tables of one database, which must be migrated, and tells what they hold.
 type Destination struct {
 	conn     *Connection
-	database string // quoted
+	database string                    // quoted
+	check    func(schema.Stream) error // whether the stream may still be written; nil: it may
 }
 
-var _ load.Destination = (*Destination)(nil)
+var (
+	_ load.Destination = (*Destination)(nil)
+	_ load.Holdings    = (*Destination)(nil)
+)
 
 // NewDestination returns the destination of a database.
 func NewDestination(conn *Connection, database string) *Destination {
 	return &Destination{conn: conn, database: schema.QuoteIdentifier(database)}
 }
 
-// Write implements load.Destination: quarantine first, then the records, each block in one insert.
+// Guarded returns the destination with a check whether a stream may still be written. It is made after what is stored
+// was looked up, and before anything is inserted: whoever may not write any more numbers no version by what he sees of
+// the next writer. A write that was checked in time and arrives late has the number of a version that is older by
+// its first_seen_at, and is shown as such.
+func (d *Destination) Guarded(check func(schema.Stream) error) *Destination {
+	guarded := *d
+	guarded.check = check
+	return &guarded
+}
+
+// Write implements load.Destination: quarantine, versions, tombstones and sightings, in this order, each block in
+// one insert.
+//
+// The versions come before their sightings because a kill in between must err on the safe side. A version without
+// a sighting is a record that is stored and not yet counted: the count disagrees with the partner's, nothing is
+// proven, and the batch that is written again, or the page that is read again, brings the sighting. A sighting
+// without a version would be a record that is counted and not stored: a certificate could rest on it.
 func (d *Destination) Write(ctx context.Context, batch load.Batch) (load.Receipt, error) {
-	var inserts []insert
+	w := writing{Destination: d, batch: batch, id: sha256.New()}
 	if len(batch.Rejected) > 0 {
-		inserts = append(inserts, rejectedInsert(batch))
+		if err := w.insert(ctx, rejectedInsert(batch)); err != nil {
+			return load.Receipt{}, err
+		}
 	}
-	versions := batch.Rows
-	if batch.Stream.Resource != schema.Balances {
-		current, err := d.current(ctx, batch)
+	receipt := load.Receipt{Versions: len(batch.Rows)}
+	if batch.Stream.Resource == schema.Balances {
+		if err := w.insert(ctx, rowInserts(batch, batch.Rows)...); err != nil {
+			return load.Receipt{}, err
+		}
+	} else {
+		var err error
+		if receipt, err = w.records(ctx); err != nil {
+			return load.Receipt{}, err
+		}
+	}
+	receipt.BatchID = hex.EncodeToString(w.id.Sum(nil))
+	return receipt, nil
+}
+
+// writing is one call of Write.
+type writing struct {
+	*Destination
+	batch load.Batch
+	id    hash.Hash // over what was written
+}
+
+// insert stores blocks, if the stream may still be written.
+func (w *writing) insert(ctx context.Context, inserts ...insert) error {
+	if w.check != nil && len(inserts) > 0 {
+		if err := w.check(w.batch.Stream); err != nil {
+			return err
+		}
+	}
+	for _, i := range inserts {
+		if err := w.insertBlock(ctx, w.batch.RunID, i); err != nil {
+			return fmt.Errorf("insert %d rows into %s: %w", i.size, i.table, err)
+		}
+		fmt.Fprintln(w.id, i.table, i.digest)
+	}
+	return nil
+}
+
+// records writes what is new of records, and then what was seen.
+func (w *writing) records(ctx context.Context) (load.Receipt, error) {
+	ids := make([]string, 0, len(w.batch.Rows))
+	for _, row := range w.batch.Rows {
+		ids = append(ids, row.Base().ID)
+	}
+	current, err := w.current(ctx, w.batch, ids)
+	if err != nil {
+		return load.Receipt{}, err
+	}
+	versions := load.NewVersions(w.batch.Rows, current)
+	if err := w.insert(ctx, rowInserts(w.batch, versions)...); err != nil {
+		return load.Receipt{}, err
+	}
+	seen := sightingsOf(w.batch.Rows)
+	var tombstones []schema.Row
+	if len(w.batch.Gone) > 0 {
+		last, err := w.last(ctx, w.batch, seen) // the versions of this batch are among them by now
 		if err != nil {
 			return load.Receipt{}, err
 		}
-		versions = load.NewVersions(batch.Rows, current)
-	}
-	inserts = append(inserts, rowInserts(batch, versions)...)
-	id := sha256.New()
-	for _, i := range inserts {
-		if err := d.insert(ctx, batch.RunID, i); err != nil {
-			return load.Receipt{}, fmt.Errorf("insert %d rows into %s: %w", len(i.rows), i.table, err)
+		tombstones = load.NewTombstones(w.batch.Gone, func(id string) load.Last { return last[id] })
+		if err := w.insert(ctx, rowInserts(w.batch, tombstones)...); err != nil {
+			return load.Receipt{}, err
 		}
-		fmt.Fprintln(id, i.table, i.digest)
+		seen = append(seen, tombstoneSightings(w.batch.Gone, last, tombstones)...)
 	}
-	return load.Receipt{BatchID: hex.EncodeToString(id.Sum(nil)), Versions: len(versions)}, nil
+	if err := w.insert(ctx, sightingInserts(w.batch, seen)...); err != nil {
+		return load.Receipt{}, err
+	}
+	return load.Changes(versions, tombstones, current), nil
 }
 
-// idsPerLookup bounds one look-up: over HTTP its parameters travel in the address.
-const idsPerLookup = 1000
-
-// current returns what is stored of each record of the batch: the last version, and what this run has stored.
-func (d *Destination) current(ctx context.Context, batch load.Batch) (map[string]load.Current, error) {
-	t := tables[batch.Stream.Resource]
-	ids := make([]string, 0, len(batch.Rows))
-	for _, row := range batch.Rows {
-		ids = append(ids, row.Base().ID)
-	}
-	slices.Sort(ids)
-	ids = slices.Compact(ids)
-	current := make(map[string]load.Current, len(ids))
-	// Of the other runs' versions only the last one counts.
-	query := fmt.Sprintf(`SELECT %[1]s AS id, version, payload_hash, first_seen_at, run_id = {run_id:String} AS own
-		FROM %[2]s.%[3]s WHERE account = {account:String} AND %[1]s IN {ids:Array(String)}
-		ORDER BY version DESC, first_seen_at DESC LIMIT 1 BY %[1]s, if(run_id = {run_id:String}, version, 0)`, t.id, d.database, t.name)
-	for some := range slices.Chunk(ids, idsPerLookup) {
-		var rows []storedVersion
-		err := d.conn.Select(ctx, &rows, query, clickhouse.Named("account", batch.Stream.Account),
-			clickhouse.Named("ids", some), clickhouse.Named("run_id", batch.RunID))
-		if err != nil {
-			return nil, fmt.Errorf("look up %d records in %s: %w", len(some), t.name, err)
-		}
-		for _, row := range slices.Backward(rows) {
-			current[row.ID] = row.after(current[row.ID])
-		}
-	}
-	return current, nil
-}
-
-// storedVersion is a version of a record as its table has it.
-type storedVersion struct {
-	ID          string    `ch:"id"`
-	Version     uint64    `ch:"version"`
-	PayloadHash string    `ch:"payload_hash"`
-	FirstSeenAt time.Time `ch:"first_seen_at"`
-	Own         bool      `ch:"own"` // stored by the run that asks
-}
-
-// after returns what is known of the record with this version on top of the lower ones.
-func (v storedVersion) after(lower load.Current) load.Current {
-	hash := [32]byte([]byte(v.PayloadHash))
-	current := load.Current{Version: v.Version, PayloadHash: hash}
-	if !v.Own {
-		return current // what is lower is older than what this run found
-	}
-	if current.Sights = lower.Sights; current.Sights == nil && lower.Version > 0 {
-		current.Sights = []load.Sight{{PayloadHash: lower.PayloadHash}}
-	}
-	current.Sights = append(current.Sights, load.Sight{PayloadHash: hash, FirstSeenAt: v.FirstSeenAt})
-	return current
-}
-
-// CountIDs implements load.Destination.
-func (d *Destination) CountIDs(ctx context.Context, stream schema.Stream) (uint64, error) {
-	t := tables[stream.Resource]
-	var rows []struct {
-		IDs uint64 `ch:"ids"`
-	}
-	query := fmt.Sprintf(`SELECT uniqExact(%s) AS ids FROM %s.%s WHERE account = {account:String}`, t.id, d.database, t.name)
-	if err := d.conn.Select(ctx, &rows, query, clickhouse.Named("account", stream.Account)); err != nil {
-		return 0, fmt.Errorf("count the ids of %s: %w", t.name, err)
-	}
-	return rows[0].IDs, nil
-}
-
-// insert stores one block. The token holds a digest of the content: the server drops a repeated block, and never
+// insertBlock stores one block. The token holds a digest of the content: the server drops a repeated block, and never
 // another one. Where it has forgotten the token, the tables' engines make the repetition harmless.
-func (d *Destination) insert(ctx context.Context, runID string, i insert) error {
+func (d *Destination) insertBlock(ctx context.Context, runID string, i insert) error {
 	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{
 		"insert_deduplication_token":      i.table + ":" + i.digest,
 		"insert_deduplicate":              1,
@@ -131,7 +138,7 @@ func (d *Destination) insert(ctx context.Context, runID string, i insert) error 
 		"log_comment":                     "tieout " + runID,
 	}))
 	// The driver's own batch: repeat classifies its errors.
-	return repeat(ctx, func() error {
+	return d.conn.insertRepeat(ctx, func() error {
 		batch, err := d.conn.Conn.PrepareBatch(ctx, fmt.Sprintf("INSERT INTO %s.%s (%s)", d.database, i.table, i.columns))
 		if err != nil {
 			return err
@@ -139,6 +146,11 @@ func (d *Destination) insert(ctx context.Context, runID string, i insert) error 
 		defer batch.Abort() //nolint:errcheck // after Send it has nothing left to do and says so
 		for _, row := range i.rows {
 			if err := batch.Append(row...); err != nil {
+				return &schema.Error{Class: schema.ClassUnclassified, Err: err}
+			}
+		}
+		for at, column := range i.values {
+			if err := batch.Column(at).Append(column); err != nil {
 				return &schema.Error{Class: schema.ClassUnclassified, Err: err}
 			}
 		}

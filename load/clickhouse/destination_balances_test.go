@@ -60,9 +60,6 @@ func testBalances(t *testing.T, w *warehouse) {
 	w.write(t, balances(1440, balance("EUR", "90", 1441)), 1)
 	w.wantCounts(t, map[string]int{"balance_snapshots FINAL": 3, "balances": 1})
 	w.wantBalances(t, "EUR NULL 90")
-	if ids, err := w.destination.CountIDs(t.Context(), balanceStream); err != nil || ids != 2 {
-		t.Errorf("%d ids, %v", ids, err)
-	}
 }
 
 // testBalancesOfAnotherInstant: two instants can be told the very same observation. Both have their row.
@@ -121,7 +118,7 @@ func testQuarantineOfTwoStreams(t *testing.T, w *warehouse) {
 }
 
 // testCountIDs: every stored record counts once, however many versions it has; one that is in quarantine only is not
-// stored.
+// stored, and of balances there are snapshots and no records.
 func testCountIDs(t *testing.T, w *warehouse) {
 	batch := deposits("run", deposit("a", schema.StatusPending, "1", 0), deposit("b", schema.StatusPending, "1", 0), deposit("a", schema.StatusFailed, "1", 1))
 	batch.Rejected = []schema.Rejected{
@@ -136,8 +133,8 @@ func testCountIDs(t *testing.T, w *warehouse) {
 	trades := schema.Stream{Account: "kuna_main", Provider: "kuna", Resource: schema.Trades}
 	w.write(t, load.Batch{Stream: trades, RunID: "run", Rejected: []schema.Rejected{rejected("x", "{}")}}, 0)
 	w.write(t, balances(0, balance("BTC", "1", 0)), 1)
-	for stream, want := range map[schema.Stream]uint64{depositStream: 2, batch.Stream: 1, trades: 0, balanceStream: 1} {
-		if got, err := w.destination.CountIDs(t.Context(), stream); err != nil || got != want {
+	for stream, want := range map[schema.Stream]uint64{depositStream: 2, batch.Stream: 1, trades: 0, balanceStream: 0} {
+		if got, err := w.destination.CountIDs(t.Context(), stream, ""); err != nil || got != want {
 			t.Errorf("%s has %d ids, want %d, %v", stream, got, want, err)
 		}
 	}

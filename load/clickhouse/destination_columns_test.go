@@ -225,7 +225,7 @@ func testManyAwkwardIDs(t *testing.T, w *warehouse) {
 	}
 	w.write(t, deposits("third", changed...), 25)
 	w.wantCounts(t, map[string]int{"deposit_versions": 2525, "deposits": 2500, "deposits WHERE status = 'completed' AND version = 2": 25})
-	if ids, err := w.destination.CountIDs(t.Context(), depositStream); err != nil || ids != 2500 {
+	if ids, err := w.destination.CountIDs(t.Context(), depositStream, ""); err != nil || ids != 2500 {
 		t.Errorf("%d ids, %v", ids, err)
 	}
 	id := rows[2].Base().ID

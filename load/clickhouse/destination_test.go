@@ -3,7 +3,6 @@ package clickhouse_test
 import (
 	"crypto/sha256"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -18,22 +17,9 @@ import (
 
 func TestDestination(t *testing.T) { destinationSuite(t, embeddedtest.Connect(t)) }
 
-// TestDestinationServer runs the suite against the servers that TIEOUT_TEST_CLICKHOUSE_DSN names, separated by spaces.
+// TestDestinationServer runs the same against servers.
 func TestDestinationServer(t *testing.T) {
-	texts := strings.Fields(os.Getenv("TIEOUT_TEST_CLICKHOUSE_DSN"))
-	if len(texts) == 0 {
-		t.Skip("TIEOUT_TEST_CLICKHOUSE_DSN names no server")
-	}
-	for _, text := range texts {
-		target, err := clickhouse.ParseDSN(text)
-		must(t, err)
-		t.Run(target.Protocol.String(), func(t *testing.T) {
-			connection, err := clickhouse.Open(t.Context(), target, clickhouse.Options{Version: "test"})
-			must(t, err)
-			defer connection.Close()
-			destinationSuite(t, connection)
-		})
-	}
+	embeddedtest.Servers(t, func(t *testing.T, connection *clickhouse.Connection) { destinationSuite(t, connection) })
 }
 
 // destinationSuite is the contract of load.Destination, and what the tables must hold after it.
@@ -50,6 +36,7 @@ func destinationSuite(t *testing.T, conn driver.Conn) {
 		"accounts share nothing":          testAccountsShareNothing,
 		"failure between two blocks":      testFailureBetweenBlocks,
 		"lost answer":                     testLostAnswer,
+		"lost sighting":                   testLostSighting,
 		"lost answer, forgotten token":    testForgottenToken,
 		"connection lost before the send": testLostBeforeSend,
 		"quarantine":                      testQuarantine,
@@ -76,7 +63,7 @@ type warehouse struct {
 func newWarehouse(t *testing.T, conn driver.Conn) *warehouse {
 	t.Helper()
 	database := embeddedtest.Database(t, conn)
-	_, err := schema.Migrate(t.Context(), conn, database)
+	_, err := schema.Migrate(t.Context(), conn, database, schema.Layout{})
 	must(t, err)
 	return &warehouse{conn, database, clickhouse.NewDestination(&clickhouse.Connection{Conn: conn}, database)}
 }
@@ -165,7 +152,7 @@ func rejected(id, payload string) schema.Rejected {
 func testNothing(t *testing.T, w *warehouse) {
 	w.write(t, deposits("run"), 0)
 	w.wantCounts(t, map[string]int{"deposit_versions": 0, "rejected_records": 0})
-	if count, err := w.destination.CountIDs(t.Context(), depositStream); err != nil || count != 0 {
+	if count, err := w.destination.CountIDs(t.Context(), depositStream, ""); err != nil || count != 0 {
 		t.Errorf("an empty table has %d ids, %v", count, err)
 	}
 }
@@ -176,7 +163,7 @@ func testNotMigrated(t *testing.T, w *warehouse) {
 		destination := clickhouse.NewDestination(&clickhouse.Connection{Conn: w}, database)
 		_, write := destination.Write(t.Context(), deposits("run", deposit("1", schema.StatusPending, "1", 0)))
 		_, quarantine := destination.Write(t.Context(), load.Batch{Stream: depositStream, Rejected: []schema.Rejected{rejected("1", "{}")}})
-		_, count := destination.CountIDs(t.Context(), depositStream)
+		_, count := destination.CountIDs(t.Context(), depositStream, "")
 		for step, err := range map[string]error{"write": write, "quarantine": quarantine, "count": count} {
 			if schema.ClassOf(err) != schema.ClassConfiguration || !strings.Contains(err.Error(), "tieout migrate") {
 				t.Errorf("%s, %s: class %s of %v", name, step, schema.ClassOf(err), err)

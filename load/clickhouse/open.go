@@ -43,6 +43,8 @@ type Options struct {
 	Version  string         // of the program, as the server's query log shows it; may be empty
 	// DefaultDatabase makes the target's database, which must exist then, the one that unqualified names mean.
 	DefaultDatabase bool
+	// Layout is what the server is known to be: it says what every statement is sent with. Zero: a single server.
+	Layout schema.Layout
 }
 
 // auth says who connects, and which database is the default: none of ours, because it may not exist yet.
@@ -57,7 +59,8 @@ func auth(target Target, options Options) clickhouse.Auth {
 // Connection is a pool of connections to one ClickHouse.
 type Connection struct {
 	driver.Conn
-	engine io.Closer // nil for a server
+	engine    io.Closer     // nil for a server
+	inserting chan struct{} // holds a token while an insert runs, where a table takes one at a time; nil: elsewhere
 }
 
 // Close closes the connections and, if it is embedded, the engine. Calling it again does nothing.
@@ -81,7 +84,11 @@ func Open(ctx context.Context, target Target, options Options) (*Connection, err
 	if err != nil {
 		return nil, &schema.Error{Class: schema.ClassConfiguration, Op: "connect to ClickHouse at " + target.place(), Err: err}
 	}
-	return ping(ctx, target, &Connection{Conn: conn})
+	connection := &Connection{Conn: conn}
+	if options.Layout.Quorum() {
+		connection.inserting = make(chan struct{}, 1)
+	}
+	return ping(ctx, target, connection)
 }
 
 func openEmbedded(ctx context.Context, target Target, options Options) (*Connection, error) {
@@ -164,6 +171,7 @@ func serverOptions(target Target, options Options) *clickhouse.Options {
 		ReadTimeout:  readTimeout,
 		MaxOpenConns: connectionsMax,
 		MaxIdleConns: connectionsMax,
+		Settings:     options.Layout.Settings(),
 	}
 	if target.Secure {
 		o.TLS = &tls.Config{MinVersion: tls.VersionTLS12, ServerName: target.ServerName, InsecureSkipVerify: target.SkipVerify}

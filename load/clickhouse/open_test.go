@@ -21,23 +21,9 @@ func TestMain(m *testing.M) { os.Exit(embeddedtest.Main(m)) }
 
 func TestEmbedded(t *testing.T) { suite(t, embeddedtest.Connect(t)) }
 
-// TestServer runs the suite against the server that TIEOUT_TEST_CLICKHOUSE_DSN names, or several, separated by
-// spaces: the same server by both protocols, for instance.
+// TestServer runs the same against servers.
 func TestServer(t *testing.T) {
-	texts := strings.Fields(os.Getenv("TIEOUT_TEST_CLICKHOUSE_DSN"))
-	if len(texts) == 0 {
-		t.Skip("TIEOUT_TEST_CLICKHOUSE_DSN names no server")
-	}
-	for _, text := range texts {
-		target, err := clickhouse.ParseDSN(text)
-		must(t, err)
-		t.Run(target.Protocol.String(), func(t *testing.T) {
-			connection, err := clickhouse.Open(t.Context(), target, clickhouse.Options{Version: "test"})
-			must(t, err)
-			defer connection.Close()
-			suite(t, connection)
-		})
-	}
+	embeddedtest.Servers(t, func(t *testing.T, connection *clickhouse.Connection) { suite(t, connection) })
 }
 
 const password = "correct horse/battery?staple#1"

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"tieout/schema"
@@ -21,7 +22,26 @@ const (
 // Exec runs a statement, again if its answer was lost: every statement of ours may run twice. Its errors are
 // classified.
 func (c *Connection) Exec(ctx context.Context, query string, args ...any) error {
+	if strings.HasPrefix(query, "INSERT ") {
+		return c.insertRepeat(ctx, func() error { return c.Conn.Exec(ctx, query, args...) })
+	}
 	return repeat(ctx, func() error { return c.Conn.Exec(ctx, query, args...) })
+}
+
+// insertRepeat is repeat for an insert. Where an insert waits for a majority of the nodes, the table refuses another
+// one meanwhile: those of this process wait for each other here, and need not be refused. One of another process
+// still may be, and is repeated.
+func (c *Connection) insertRepeat(ctx context.Context, do func() error) error {
+	if c.inserting == nil {
+		return repeat(ctx, do)
+	}
+	select {
+	case c.inserting <- struct{}{}:
+	case <-ctx.Done():
+		return stopped(ctx, errors.New("another insert takes long"))
+	}
+	defer func() { <-c.inserting }()
+	return repeat(ctx, do)
 }
 
 // Select reads rows into a slice of structs, again if the answer was lost. Its errors are classified.
@@ -34,7 +54,15 @@ func (c *Connection) Select(ctx context.Context, destination any, query string, 
 func repeat(ctx context.Context, do func() error) error {
 	for attempt := 0; ; attempt++ {
 		err := Classify("", do())
-		if err == nil || schema.ClassOf(err) != schema.ClassTransient {
+		if err == nil {
+			return nil
+		}
+		class := schema.ClassOf(err)
+		// The driver reports the cause of an ended context, which may be any error.
+		if ctx.Err() != nil && (class == schema.ClassTransient || class == schema.ClassUnclassified) {
+			return stopped(ctx, err)
+		}
+		if class != schema.ClassTransient {
 			return err
 		}
 		if attempt == retriesMax {

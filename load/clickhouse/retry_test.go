@@ -186,3 +186,31 @@ func TestDeadlineInAPause(t *testing.T) {
 		})
 	}
 }
+
+// TestEndedWithACause: a statement that was broken off because its context has ended was cancelled, or out of time,
+// whatever the cause is that somebody gave, and the driver reports.
+func TestEndedWithACause(t *testing.T) {
+	told := errors.New("stopped by a signal")
+	cancelled, cancel := context.WithCancelCause(t.Context())
+	cancel(told)
+	late, cancelLate := context.WithTimeoutCause(t.Context(), 0, told)
+	defer cancelLate()
+	for _, test := range []struct {
+		ctx  context.Context
+		want schema.Class
+	}{{cancelled, schema.ClassCancelled}, {late, schema.ClassUnavailable}} {
+		connection := &clickhouse.Connection{Conn: &failingConn{errs: []error{told, told}}}
+		for name, err := range map[string]error{
+			"exec": connection.Exec(test.ctx, "SELECT 1"), "select": connection.Select(test.ctx, nil, "SELECT 1"),
+		} {
+			if schema.ClassOf(err) != test.want || !errors.Is(err, told) {
+				t.Errorf("%s: class %s of %v, want %s", name, schema.ClassOf(err), err, test.want)
+			}
+		}
+	}
+	// What the server has refused stays refused.
+	denied := &driverpackage.Exception{Code: 497}
+	if err := (&clickhouse.Connection{Conn: &failingConn{errs: []error{denied}}}).Exec(cancelled, "SELECT 1"); schema.ClassOf(err) != schema.ClassConfiguration {
+		t.Errorf("%v", err)
+	}
+}

@@ -24,11 +24,13 @@ var tables = map[schema.Resource]table{
 	schema.Balances: {"balance_snapshots", "currency"},
 }
 
-// insert is one block, ready for the driver.
+// insert is one block, ready for the driver, either as rows or as the values of each column.
 type insert struct {
 	table   string
 	columns string
+	size    int // rows
 	rows    [][]any
+	values  []any // a slice for each column
 	digest  string
 }
 
@@ -36,7 +38,7 @@ type insert struct {
 func rowInserts(batch load.Batch, rows []schema.Row) []insert {
 	var inserts []insert
 	for _, block := range load.Cut(rows, partition(batch)) {
-		i := insert{table: tables[batch.Stream.Resource].name, digest: blockDigest(batch, block)}
+		i := insert{table: tables[batch.Stream.Resource].name, size: len(block.Rows), digest: blockDigest(batch, block)}
 		for _, row := range block.Rows {
 			names, values := bind(row)
 			ownNames, ownValues := recordColumns(batch, row.Base())
@@ -99,17 +101,21 @@ func recordColumns(batch load.Batch, r *schema.Record) (names []string, values [
 		return []string{"account", "as_of", "observed_us", "observed_at", "provider", "run_id", "payload"},
 			[]any{r.Account, batch.AsOf.UTC(), uint64(r.FirstSeenAt.UnixMicro()), r.FirstSeenAt.UTC(), r.Provider, batch.RunID, string(r.Payload)}
 	}
-	return []string{"account", "version", "payload_hash", "provider", "status", "listed_under", "first_seen_at", "run_id", "payload"},
-		[]any{
-			r.Account, r.Version, string(r.PayloadHash[:]), r.Provider, string(r.Status), r.ListedUnder,
-			r.FirstSeenAt.UTC(), batch.RunID, string(r.Payload),
-		}
+	names = []string{
+		"account", "version", "payload_hash", "provider", "status", "listed_under", "first_seen_at", "deleted_at", "evidence",
+		"run_id", "payload",
+	}
+	values = []any{
+		r.Account, r.Version, string(r.PayloadHash[:]), r.Provider, string(r.Status), r.ListedUnder,
+		r.FirstSeenAt.UTC(), bindTime(r.DeletedAt, false), r.Evidence, batch.RunID, string(r.Payload),
+	}
+	return names, values
 }
 
 // rejectedInsert turns the rejected records of a batch into their block.
 func rejectedInsert(batch load.Batch) insert {
 	i := insert{
-		table: "rejected_records",
+		table: "rejected_records", size: len(batch.Rejected),
 		columns: "account, resource, record_id, payload_hash, provider, reason, listed_under, " +
 			"first_seen_at, last_seen_at, run_id, payload",
 	}

@@ -3,6 +3,9 @@
 -- value: nothing changes. The columns outside the sorting key are no function of the key alone: run_id and
 -- first_seen_at tell of the run that wrote the version, and status and the other typed columns are read from the
 -- payload by the definition that was in force then. A later definition does not change them.
+--
+-- A record that left its partner's list has a tombstone: a version of its own, with the columns of the one before,
+-- deleted_at, the evidence, and another payload_hash. Nothing of a record is ever removed.
 
 CREATE TABLE IF NOT EXISTS {{db}}.deposit_versions {{on_cluster}}
 (
@@ -23,11 +26,13 @@ CREATE TABLE IF NOT EXISTS {{db}}.deposit_versions {{on_cluster}}
     customer_id     SimpleAggregateFunction(any, String)                        COMMENT 'The partner''s identifier of the paying customer.',
     reference       SimpleAggregateFunction(any, String)                        COMMENT 'Text of the payer or of the firm.',
     listed_under    SimpleAggregateFunction(any, LowCardinality(String))        COMMENT 'Value of the list''s filter under which the partner returned this version; empty for an unfiltered list.',
-    first_seen_at   SimpleAggregateFunction(min, DateTime64(6, 'UTC'))          COMMENT 'When the first answer that held this version arrived.',
+    first_seen_at   SimpleAggregateFunction(min, DateTime64(6, 'UTC'))          COMMENT 'When the first answer that held this version arrived; of a tombstone: deleted_at, or the same of the version before if that is later.',
+    deleted_at      SimpleAggregateFunction(any, Nullable(DateTime64(6, 'UTC'))) COMMENT 'Of a tombstone: by when the record had left the partner''s list; NULL in every other version.',
+    evidence        SimpleAggregateFunction(any, String)                        COMMENT 'Of a tombstone: the certificate that shows it; empty in every other version.',
     run_id          SimpleAggregateFunction(any, String)                        COMMENT 'Run that wrote this version, see sync_runs.',
     payload         SimpleAggregateFunction(any, String)         COMMENT 'The partner''s JSON, byte for byte. Holds personal data.' CODEC(ZSTD(3))
 )
-ENGINE = {{replicated}}AggregatingMergeTree
+ENGINE = {{sharded account, deposit_id}}AggregatingMergeTree
 PARTITION BY toYYYYMM(created_at)
 ORDER BY (account, deposit_id, version, payload_hash)
 SETTINGS {{settings}}
@@ -52,11 +57,13 @@ CREATE TABLE IF NOT EXISTS {{db}}.trade_versions {{on_cluster}}
     fee_currency    SimpleAggregateFunction(any, LowCardinality(String))        COMMENT 'Code of the currency of fee, in upper case; empty where it is not known.',
     deposit_id      SimpleAggregateFunction(any, String)                        COMMENT 'Deposit that the trade converted; empty where the partner does not say.',
     listed_under    SimpleAggregateFunction(any, LowCardinality(String))        COMMENT 'Value of the list''s filter under which the partner returned this version; empty for an unfiltered list.',
-    first_seen_at   SimpleAggregateFunction(min, DateTime64(6, 'UTC'))          COMMENT 'When the first answer that held this version arrived.',
+    first_seen_at   SimpleAggregateFunction(min, DateTime64(6, 'UTC'))          COMMENT 'When the first answer that held this version arrived; of a tombstone: deleted_at, or the same of the version before if that is later.',
+    deleted_at      SimpleAggregateFunction(any, Nullable(DateTime64(6, 'UTC'))) COMMENT 'Of a tombstone: by when the record had left the partner''s list; NULL in every other version.',
+    evidence        SimpleAggregateFunction(any, String)                        COMMENT 'Of a tombstone: the certificate that shows it; empty in every other version.',
     run_id          SimpleAggregateFunction(any, String)                        COMMENT 'Run that wrote this version, see sync_runs.',
     payload         SimpleAggregateFunction(any, String)         COMMENT 'The partner''s JSON, byte for byte. Holds personal data.' CODEC(ZSTD(3))
 )
-ENGINE = {{replicated}}AggregatingMergeTree
+ENGINE = {{sharded account, trade_id}}AggregatingMergeTree
 PARTITION BY toYYYYMM(created_at)
 ORDER BY (account, trade_id, version, payload_hash)
 SETTINGS {{settings}}
@@ -82,11 +89,13 @@ CREATE TABLE IF NOT EXISTS {{db}}.payment_versions {{on_cluster}}
     fee_currency      SimpleAggregateFunction(any, LowCardinality(String))        COMMENT 'Code of the currency of fee, in upper case; empty where it is not known.',
     reference         SimpleAggregateFunction(any, String)                        COMMENT 'The firm''s own text.',
     listed_under      SimpleAggregateFunction(any, LowCardinality(String))        COMMENT 'Value of the list''s filter under which the partner returned this version; empty for an unfiltered list.',
-    first_seen_at     SimpleAggregateFunction(min, DateTime64(6, 'UTC'))          COMMENT 'When the first answer that held this version arrived.',
+    first_seen_at     SimpleAggregateFunction(min, DateTime64(6, 'UTC'))          COMMENT 'When the first answer that held this version arrived; of a tombstone: deleted_at, or the same of the version before if that is later.',
+    deleted_at        SimpleAggregateFunction(any, Nullable(DateTime64(6, 'UTC'))) COMMENT 'Of a tombstone: by when the record had left the partner''s list; NULL in every other version.',
+    evidence          SimpleAggregateFunction(any, String)                        COMMENT 'Of a tombstone: the certificate that shows it; empty in every other version.',
     run_id            SimpleAggregateFunction(any, String)                        COMMENT 'Run that wrote this version, see sync_runs.',
     payload           SimpleAggregateFunction(any, String)         COMMENT 'The partner''s JSON, byte for byte. Holds personal data.' CODEC(ZSTD(3))
 )
-ENGINE = {{replicated}}AggregatingMergeTree
+ENGINE = {{sharded account, payment_id}}AggregatingMergeTree
 PARTITION BY toYYYYMM(created_at)
 ORDER BY (account, payment_id, version, payload_hash)
 SETTINGS {{settings}}
@@ -106,7 +115,7 @@ CREATE TABLE IF NOT EXISTS {{db}}.balance_snapshots {{on_cluster}}
     run_id       String                     COMMENT 'Run that observed it, see sync_runs.',
     payload      String      COMMENT 'The partner''s JSON, byte for byte.' CODEC(ZSTD(3))
 )
-ENGINE = {{replicated}}ReplacingMergeTree(observed_us)
+ENGINE = {{sharded account, currency}}ReplacingMergeTree(observed_us)
 PARTITION BY toYYYYMM(as_of)
 ORDER BY (account, currency, as_of)
 SETTINGS {{settings}}
@@ -126,7 +135,29 @@ CREATE TABLE IF NOT EXISTS {{db}}.rejected_records {{on_cluster}}
     run_id        SimpleAggregateFunction(any, String)                  COMMENT 'A run that met it, see sync_runs.',
     payload       SimpleAggregateFunction(any, String)   COMMENT 'The partner''s JSON, byte for byte. Holds personal data.' CODEC(ZSTD(3))
 )
-ENGINE = {{replicated}}AggregatingMergeTree
+ENGINE = {{sharded account, resource}}AggregatingMergeTree
 ORDER BY (account, resource, record_id, payload_hash)
 SETTINGS {{settings}}
 COMMENT 'Quarantine: records that partners listed and that do not fit their table, kept whole with the reason.';
+
+-- When each version was seen, on every night: too often for the tables of versions, which hold the payloads. The
+-- partition is a function of the key, as rows of two partitions never merge, and a batch of a stream lies in one. A
+-- record that is seen again after years is a row in a small new part. Parts merge with parts of like size, so the
+-- big ones are rewritten as often as a stream grows by their size, and not every night.
+
+CREATE TABLE IF NOT EXISTS {{db}}.record_sightings {{on_cluster}}
+(
+    account       LowCardinality(String)                                COMMENT 'Name of the account in TIEOUT_ACCOUNTS.',
+    resource      LowCardinality(String)                                COMMENT 'deposits, trades or payments.',
+    record_id     String                                                COMMENT 'Identifier that the partner gave.',
+    version       UInt64                                                COMMENT 'Number of the change that was observed, from 1, as in the table of versions.',
+    first_seen_at SimpleAggregateFunction(min, DateTime64(6, 'UTC'))    COMMENT 'When the first answer that held this version arrived.',
+    last_seen_at  SimpleAggregateFunction(max, DateTime64(6, 'UTC'))    COMMENT 'When the last request whose answer held this version was sent.',
+    listed_under  SimpleAggregateFunction(any, LowCardinality(String))  COMMENT 'Value of the list''s filter under which the partner returned this version; empty for an unfiltered list.',
+    tombstone     SimpleAggregateFunction(any, Bool)                    COMMENT 'The version says that the record has left the list: nobody has seen it, and both times are its first_seen_at.'
+)
+ENGINE = {{sharded account, resource, record_id}}AggregatingMergeTree
+PARTITION BY (account, resource)
+ORDER BY (account, resource, record_id, version)
+SETTINGS {{settings}}
+COMMENT 'When each version of each record was seen first and last in its partner''s list: what certificates of presence rest on.';

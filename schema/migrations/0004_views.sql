@@ -16,17 +16,18 @@ CREATE VIEW IF NOT EXISTS {{db}}.deposits {{on_cluster}}
     reference       String                         COMMENT 'Text of the payer or of the firm.',
     created_at      DateTime64(6, 'UTC')           COMMENT 'When the partner made it.',
     updated_at      Nullable(DateTime64(6, 'UTC')) COMMENT 'When the partner last changed it; NULL where it does not say.',
+    deleted_at      Nullable(DateTime64(6, 'UTC')) COMMENT 'By when it had left the partner''s list; NULL for a record that is there.',
     first_seen_at   DateTime64(6, 'UTC')           COMMENT 'When this version was first seen.',
     version         UInt64                         COMMENT 'Number of the change that was observed, from 1.',
     payload         String                         COMMENT 'The partner''s JSON, byte for byte. Holds personal data.'
 )
 AS SELECT
     account, provider, deposit_id, status, provider_status, currency, amount, fee, network, txid,
-    customer_id, reference, created_at, updated_at, first_seen_at, version, payload
+    customer_id, reference, created_at, updated_at, deleted_at, first_seen_at, version, payload
 FROM {{db}}.deposit_versions FINAL
 ORDER BY version DESC, first_seen_at DESC
 LIMIT 1 BY account, deposit_id
-COMMENT 'One row a deposit: its current version.';
+COMMENT 'One row a deposit that the partner ever listed: its current version. What has left the list has a deleted_at.';
 
 CREATE VIEW IF NOT EXISTS {{db}}.deposits_as_of {{on_cluster}}
 (
@@ -44,13 +45,14 @@ CREATE VIEW IF NOT EXISTS {{db}}.deposits_as_of {{on_cluster}}
     reference       String                         COMMENT 'Text of the payer or of the firm.',
     created_at      DateTime64(6, 'UTC')           COMMENT 'When the partner made it.',
     updated_at      Nullable(DateTime64(6, 'UTC')) COMMENT 'When the partner last changed it; NULL where it does not say.',
+    deleted_at      Nullable(DateTime64(6, 'UTC')) COMMENT 'By when it had left the partner''s list; NULL for a record that is there.',
     first_seen_at   DateTime64(6, 'UTC')           COMMENT 'When this version was first seen.',
     version         UInt64                         COMMENT 'Number of the change that was observed, from 1.',
     payload         String                         COMMENT 'The partner''s JSON, byte for byte. Holds personal data.'
 )
 AS SELECT
     account, provider, deposit_id, status, provider_status, currency, amount, fee, network, txid,
-    customer_id, reference, created_at, updated_at, first_seen_at, version, payload
+    customer_id, reference, created_at, updated_at, deleted_at, first_seen_at, version, payload
 FROM {{db}}.deposit_versions FINAL
 WHERE first_seen_at <= {known_at:DateTime64(6, 'UTC')}
 ORDER BY version DESC, first_seen_at DESC
@@ -73,18 +75,19 @@ CREATE VIEW IF NOT EXISTS {{db}}.trades {{on_cluster}}
     deposit_id      String                         COMMENT 'Deposit that the trade converted; empty where the partner does not say.',
     created_at      DateTime64(6, 'UTC')           COMMENT 'When the partner made it.',
     updated_at      Nullable(DateTime64(6, 'UTC')) COMMENT 'When the partner last changed it; NULL where it does not say.',
+    deleted_at      Nullable(DateTime64(6, 'UTC')) COMMENT 'By when it had left the partner''s list; NULL for a record that is there.',
     first_seen_at   DateTime64(6, 'UTC')           COMMENT 'When this version was first seen.',
     version         UInt64                         COMMENT 'Number of the change that was observed, from 1.',
     payload         String                         COMMENT 'The partner''s JSON, byte for byte. Holds personal data.'
 )
 AS SELECT
     account, provider, trade_id, status, provider_status, from_currency, from_amount, to_currency,
-    to_amount, fee, fee_currency, deposit_id, created_at, updated_at, first_seen_at, version,
-    payload
+    to_amount, fee, fee_currency, deposit_id, created_at, updated_at, deleted_at, first_seen_at,
+    version, payload
 FROM {{db}}.trade_versions FINAL
 ORDER BY version DESC, first_seen_at DESC
 LIMIT 1 BY account, trade_id
-COMMENT 'One row a trade: its current version.';
+COMMENT 'One row a trade that the partner ever listed: its current version. What has left the list has a deleted_at.';
 
 CREATE VIEW IF NOT EXISTS {{db}}.trades_as_of {{on_cluster}}
 (
@@ -102,14 +105,15 @@ CREATE VIEW IF NOT EXISTS {{db}}.trades_as_of {{on_cluster}}
     deposit_id      String                         COMMENT 'Deposit that the trade converted; empty where the partner does not say.',
     created_at      DateTime64(6, 'UTC')           COMMENT 'When the partner made it.',
     updated_at      Nullable(DateTime64(6, 'UTC')) COMMENT 'When the partner last changed it; NULL where it does not say.',
+    deleted_at      Nullable(DateTime64(6, 'UTC')) COMMENT 'By when it had left the partner''s list; NULL for a record that is there.',
     first_seen_at   DateTime64(6, 'UTC')           COMMENT 'When this version was first seen.',
     version         UInt64                         COMMENT 'Number of the change that was observed, from 1.',
     payload         String                         COMMENT 'The partner''s JSON, byte for byte. Holds personal data.'
 )
 AS SELECT
     account, provider, trade_id, status, provider_status, from_currency, from_amount, to_currency,
-    to_amount, fee, fee_currency, deposit_id, created_at, updated_at, first_seen_at, version,
-    payload
+    to_amount, fee, fee_currency, deposit_id, created_at, updated_at, deleted_at, first_seen_at,
+    version, payload
 FROM {{db}}.trade_versions FINAL
 WHERE first_seen_at <= {known_at:DateTime64(6, 'UTC')}
 ORDER BY version DESC, first_seen_at DESC
@@ -133,18 +137,19 @@ CREATE VIEW IF NOT EXISTS {{db}}.payments {{on_cluster}}
     reference         String                         COMMENT 'The firm''s own text.',
     created_at        DateTime64(6, 'UTC')           COMMENT 'When the partner made it.',
     updated_at        Nullable(DateTime64(6, 'UTC')) COMMENT 'When the partner last changed it; NULL where it does not say.',
+    deleted_at        Nullable(DateTime64(6, 'UTC')) COMMENT 'By when it had left the partner''s list; NULL for a record that is there.',
     first_seen_at     DateTime64(6, 'UTC')           COMMENT 'When this version was first seen.',
     version           UInt64                         COMMENT 'Number of the change that was observed, from 1.',
     payload           String                         COMMENT 'The partner''s JSON, byte for byte. Holds personal data.'
 )
 AS SELECT
     account, provider, payment_id, status, provider_status, currency, amount, received_currency,
-    received_amount, rate, fee, fee_currency, reference, created_at, updated_at, first_seen_at,
-    version, payload
+    received_amount, rate, fee, fee_currency, reference, created_at, updated_at, deleted_at,
+    first_seen_at, version, payload
 FROM {{db}}.payment_versions FINAL
 ORDER BY version DESC, first_seen_at DESC
 LIMIT 1 BY account, payment_id
-COMMENT 'One row a payment: its current version.';
+COMMENT 'One row a payment that the partner ever listed: its current version. What has left the list has a deleted_at.';
 
 CREATE VIEW IF NOT EXISTS {{db}}.payments_as_of {{on_cluster}}
 (
@@ -163,14 +168,15 @@ CREATE VIEW IF NOT EXISTS {{db}}.payments_as_of {{on_cluster}}
     reference         String                         COMMENT 'The firm''s own text.',
     created_at        DateTime64(6, 'UTC')           COMMENT 'When the partner made it.',
     updated_at        Nullable(DateTime64(6, 'UTC')) COMMENT 'When the partner last changed it; NULL where it does not say.',
+    deleted_at        Nullable(DateTime64(6, 'UTC')) COMMENT 'By when it had left the partner''s list; NULL for a record that is there.',
     first_seen_at     DateTime64(6, 'UTC')           COMMENT 'When this version was first seen.',
     version           UInt64                         COMMENT 'Number of the change that was observed, from 1.',
     payload           String                         COMMENT 'The partner''s JSON, byte for byte. Holds personal data.'
 )
 AS SELECT
     account, provider, payment_id, status, provider_status, currency, amount, received_currency,
-    received_amount, rate, fee, fee_currency, reference, created_at, updated_at, first_seen_at,
-    version, payload
+    received_amount, rate, fee, fee_currency, reference, created_at, updated_at, deleted_at,
+    first_seen_at, version, payload
 FROM {{db}}.payment_versions FINAL
 WHERE first_seen_at <= {known_at:DateTime64(6, 'UTC')}
 ORDER BY version DESC, first_seen_at DESC

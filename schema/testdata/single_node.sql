@@ -34,7 +34,9 @@ CREATE TABLE IF NOT EXISTS `tieout`.deposit_versions
     customer_id     SimpleAggregateFunction(any, String)                        COMMENT 'The partner''s identifier of the paying customer.',
     reference       SimpleAggregateFunction(any, String)                        COMMENT 'Text of the payer or of the firm.',
     listed_under    SimpleAggregateFunction(any, LowCardinality(String))        COMMENT 'Value of the list''s filter under which the partner returned this version; empty for an unfiltered list.',
-    first_seen_at   SimpleAggregateFunction(min, DateTime64(6, 'UTC'))          COMMENT 'When the first answer that held this version arrived.',
+    first_seen_at   SimpleAggregateFunction(min, DateTime64(6, 'UTC'))          COMMENT 'When the first answer that held this version arrived; of a tombstone: deleted_at, or the same of the version before if that is later.',
+    deleted_at      SimpleAggregateFunction(any, Nullable(DateTime64(6, 'UTC'))) COMMENT 'Of a tombstone: by when the record had left the partner''s list; NULL in every other version.',
+    evidence        SimpleAggregateFunction(any, String)                        COMMENT 'Of a tombstone: the certificate that shows it; empty in every other version.',
     run_id          SimpleAggregateFunction(any, String)                        COMMENT 'Run that wrote this version, see sync_runs.',
     payload         SimpleAggregateFunction(any, String)         COMMENT 'The partner''s JSON, byte for byte. Holds personal data.' CODEC(ZSTD(3))
 )
@@ -63,7 +65,9 @@ CREATE TABLE IF NOT EXISTS `tieout`.trade_versions
     fee_currency    SimpleAggregateFunction(any, LowCardinality(String))        COMMENT 'Code of the currency of fee, in upper case; empty where it is not known.',
     deposit_id      SimpleAggregateFunction(any, String)                        COMMENT 'Deposit that the trade converted; empty where the partner does not say.',
     listed_under    SimpleAggregateFunction(any, LowCardinality(String))        COMMENT 'Value of the list''s filter under which the partner returned this version; empty for an unfiltered list.',
-    first_seen_at   SimpleAggregateFunction(min, DateTime64(6, 'UTC'))          COMMENT 'When the first answer that held this version arrived.',
+    first_seen_at   SimpleAggregateFunction(min, DateTime64(6, 'UTC'))          COMMENT 'When the first answer that held this version arrived; of a tombstone: deleted_at, or the same of the version before if that is later.',
+    deleted_at      SimpleAggregateFunction(any, Nullable(DateTime64(6, 'UTC'))) COMMENT 'Of a tombstone: by when the record had left the partner''s list; NULL in every other version.',
+    evidence        SimpleAggregateFunction(any, String)                        COMMENT 'Of a tombstone: the certificate that shows it; empty in every other version.',
     run_id          SimpleAggregateFunction(any, String)                        COMMENT 'Run that wrote this version, see sync_runs.',
     payload         SimpleAggregateFunction(any, String)         COMMENT 'The partner''s JSON, byte for byte. Holds personal data.' CODEC(ZSTD(3))
 )
@@ -93,7 +97,9 @@ CREATE TABLE IF NOT EXISTS `tieout`.payment_versions
     fee_currency      SimpleAggregateFunction(any, LowCardinality(String))        COMMENT 'Code of the currency of fee, in upper case; empty where it is not known.',
     reference         SimpleAggregateFunction(any, String)                        COMMENT 'The firm''s own text.',
     listed_under      SimpleAggregateFunction(any, LowCardinality(String))        COMMENT 'Value of the list''s filter under which the partner returned this version; empty for an unfiltered list.',
-    first_seen_at     SimpleAggregateFunction(min, DateTime64(6, 'UTC'))          COMMENT 'When the first answer that held this version arrived.',
+    first_seen_at     SimpleAggregateFunction(min, DateTime64(6, 'UTC'))          COMMENT 'When the first answer that held this version arrived; of a tombstone: deleted_at, or the same of the version before if that is later.',
+    deleted_at        SimpleAggregateFunction(any, Nullable(DateTime64(6, 'UTC'))) COMMENT 'Of a tombstone: by when the record had left the partner''s list; NULL in every other version.',
+    evidence          SimpleAggregateFunction(any, String)                        COMMENT 'Of a tombstone: the certificate that shows it; empty in every other version.',
     run_id            SimpleAggregateFunction(any, String)                        COMMENT 'Run that wrote this version, see sync_runs.',
     payload           SimpleAggregateFunction(any, String)         COMMENT 'The partner''s JSON, byte for byte. Holds personal data.' CODEC(ZSTD(3))
 )
@@ -142,6 +148,23 @@ ORDER BY (account, resource, record_id, payload_hash)
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1
 COMMENT 'Quarantine: records that partners listed and that do not fit their table, kept whole with the reason.';
 
+CREATE TABLE IF NOT EXISTS `tieout`.record_sightings 
+(
+    account       LowCardinality(String)                                COMMENT 'Name of the account in TIEOUT_ACCOUNTS.',
+    resource      LowCardinality(String)                                COMMENT 'deposits, trades or payments.',
+    record_id     String                                                COMMENT 'Identifier that the partner gave.',
+    version       UInt64                                                COMMENT 'Number of the change that was observed, from 1, as in the table of versions.',
+    first_seen_at SimpleAggregateFunction(min, DateTime64(6, 'UTC'))    COMMENT 'When the first answer that held this version arrived.',
+    last_seen_at  SimpleAggregateFunction(max, DateTime64(6, 'UTC'))    COMMENT 'When the last request whose answer held this version was sent.',
+    listed_under  SimpleAggregateFunction(any, LowCardinality(String))  COMMENT 'Value of the list''s filter under which the partner returned this version; empty for an unfiltered list.',
+    tombstone     SimpleAggregateFunction(any, Bool)                    COMMENT 'The version says that the record has left the list: nobody has seen it, and both times are its first_seen_at.'
+)
+ENGINE = AggregatingMergeTree
+PARTITION BY (account, resource)
+ORDER BY (account, resource, record_id, version)
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1
+COMMENT 'When each version of each record was seen first and last in its partner''s list: what certificates of presence rest on.';
+
 -- 3 0003_runs.sql
 
 CREATE TABLE IF NOT EXISTS `tieout`.sync_runs 
@@ -160,6 +183,7 @@ CREATE TABLE IF NOT EXISTS `tieout`.sync_runs
     records     UInt64                   COMMENT 'Records in those answers.',
     versions    UInt64                   COMMENT 'Record versions that were new and written; for balances the snapshots.',
     rejected    UInt64                   COMMENT 'Records that went to rejected_records.',
+    refused     UInt64                   COMMENT 'Attempts that the partner refused for their rate. More than none is an incident.',
     limit_wait_ms UInt64                 COMMENT 'Time spent waiting for the partner''s rate limit.'
 )
 ENGINE = ReplacingMergeTree(recorded_at)
@@ -174,7 +198,7 @@ CREATE TABLE IF NOT EXISTS `tieout`.sync_checkpoints
     epoch       UInt64                   COMMENT 'Number of the run of this stream; it only grows, and a lower one never counts again.',
     seq         UInt64                   COMMENT 'Number of the checkpoint in its epoch, from 1.',
     source      LowCardinality(String)   COMMENT 'Host and path of the partner''s API that the list was read from.',
-    position    String                   COMMENT 'Where the list goes on; its form belongs to the paging style. Empty: at the beginning.',
+    position    String                   COMMENT 'Where the stream goes on and what is known of its lists, in the form of the run. Empty: at the beginning.',
     batch_id    String                   COMMENT 'SHA-256 of what was written before this checkpoint, in hexadecimal.',
     batch_rows  UInt64                   COMMENT 'Record versions in that batch.',
     run_id      String                   COMMENT 'Run that wrote it, see sync_runs.',
@@ -189,30 +213,71 @@ CREATE TABLE IF NOT EXISTS `tieout`.sync_certificates
 (
     account      LowCardinality(String)          COMMENT 'Name of the account in TIEOUT_ACCOUNTS.',
     resource     LowCardinality(String)          COMMENT 'deposits, trades, payments or balances.',
+    list         LowCardinality(String)          COMMENT 'Which of the stream''s lists, as in listed_under of its records; empty where the stream has only one.',
+    window       String                          COMMENT 'Span of created_at that it speaks of, from/before in UTC; empty: all records of the list.',
     run_id       String                          COMMENT 'Run that tried the proof, see sync_runs.',
-    level        LowCardinality(String)          COMMENT 'C3n: every id ever seen is counted by the partner; snapshot: one answer is the whole list; unproven.',
-    proven_at    DateTime64(6, 'UTC')            COMMENT 'Instant of the answer whose total is compared.',
+    level        LowCardinality(String)          COMMENT 'What is shown. C3: as many records were present at one answer as the partner counts in it; C3n: as many were ever seen, in a list that none leaves; snapshot: one answer is the whole list; stable: no total, and two readings that were the same; unproven: nothing.',
+    proven_at    DateTime64(6, 'UTC')            COMMENT 'Instant of the answer that was compared; of a stable list: before the first of its two readings.',
     total        Nullable(UInt64)                COMMENT 'Records in the list by the partner''s count; NULL where it gives none.',
-    distinct_ids UInt64                          COMMENT 'Identifiers of the list that are in ClickHouse, quarantine included.',
+    distinct_ids UInt64                          COMMENT 'Records of the list that are in ClickHouse; what is in quarantine is not among them.',
+    ids_sha256   String                          COMMENT 'SHA-256 of the identifiers at proven_at, sorted as bytes, each with a line feed, in hexadecimal; empty without a proof.',
+    passes       UInt64                          COMMENT 'How often the run read the list from end to end.',
+    requests     UInt64                          COMMENT 'Requests that the run spent on the list.',
     assumptions  String                          COMMENT 'What the proof takes for granted about the list.',
-    reason       String                          COMMENT 'Why there is no proof; empty where there is one.'
+    reason       String                          COMMENT 'Why there is no proof; empty where there is one.',
+    recorded_at  DateTime64(6, 'UTC')            COMMENT 'When this row was written; of a run, a list, a window and a level the last row counts.'
 )
-ENGINE = ReplacingMergeTree(proven_at)
-ORDER BY (account, resource, run_id)
+ENGINE = ReplacingMergeTree(recorded_at)
+ORDER BY (account, resource, list, window, run_id, level)
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1
-COMMENT 'For each run and stream: whether ClickHouse holds the partner''s whole list, and by which proof.';
+COMMENT 'For each run and list: whether ClickHouse holds the whole of the partner''s list, and by which proof.';
+
+CREATE TABLE IF NOT EXISTS `tieout`.balance_cuts 
+(
+    account     LowCardinality(String)   COMMENT 'Name of the account in TIEOUT_ACCOUNTS.',
+    run_id      String                   COMMENT 'Run that read both balances, see sync_runs.',
+    currency    LowCardinality(String)   COMMENT 'Currency code in upper case.',
+    provider    LowCardinality(String)   COMMENT 'Name of the definition by which the balance was read.',
+    before_at   DateTime64(6, 'UTC')     COMMENT 'as_of of the snapshot before the lists were read.',
+    after_at    DateTime64(6, 'UTC')     COMMENT 'as_of of the snapshot after the lists were read.',
+    consistent  Bool                     COMMENT 'Both snapshots agree and every list is proven between them: the balance and the lists speak of one state.',
+    reason      String                   COMMENT 'Why they do not; empty where they do.',
+    recorded_at DateTime64(6, 'UTC')     COMMENT 'When this row was written; of a run, an account and a currency the last row counts.'
+)
+ENGINE = ReplacingMergeTree(recorded_at)
+ORDER BY (account, run_id, currency)
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1
+COMMENT 'For each run and balance: whether it can be compared with the lists of its account.';
 
 CREATE TABLE IF NOT EXISTS `tieout`.key_states 
 (
     key        String                  COMMENT 'What the state is of, and a digest that names the key without telling it.',
     seq        UInt64                  COMMENT 'Number of the state, from 1; the highest counts.',
-    state      String                  COMMENT 'What must not be forgotten, as the nonces up to which others may have been used.',
+    state      String                  COMMENT 'What must not be forgotten: nonces up to which others may have been used, requests that may have been sent.',
     written_at DateTime64(6, 'UTC')    COMMENT 'When it was written: before it was made use of.'
 )
-ENGINE = MergeTree
-ORDER BY (key, seq)
+ENGINE = ReplacingMergeTree(seq)
+ORDER BY key
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1
-COMMENT 'What must survive a restart about the keys at partners. Rows are only added.';
+COMMENT 'What must survive a restart about the keys at partners. Of a key the row with the highest seq counts; older ones go by and by.';
+
+CREATE TABLE IF NOT EXISTS `tieout`.sync_leases 
+(
+    scope       String                                              COMMENT 'What the lease is of: account and its name, or key and a digest that names the key without telling it.',
+    fence       UInt64                                              COMMENT 'Number of the lease, which only grows; the epoch of the checkpoints that are written under it.',
+    claim_id    String                                              COMMENT 'Random: tells the claims of rivals apart.',
+    host        SimpleAggregateFunction(any, String)                COMMENT 'Machine of the process that claims the lease.',
+    pid         SimpleAggregateFunction(any, Int64)                 COMMENT 'Number of the process on that machine.',
+    process     SimpleAggregateFunction(any, String)                COMMENT 'Tells the process from all others; empty where nobody can.',
+    run_id      SimpleAggregateFunction(any, String)                COMMENT 'Run that wants to write, see sync_runs.',
+    taken_at    SimpleAggregateFunction(min, DateTime64(6, 'UTC'))  COMMENT 'When it was claimed, by the clock of ClickHouse.',
+    expires_at  SimpleAggregateFunction(max, DateTime64(6, 'UTC'))  COMMENT 'From when on somebody else may take it, by the same clock.',
+    released_at SimpleAggregateFunction(max, DateTime64(6, 'UTC'))  COMMENT 'When it was given back; 1970 before that.'
+)
+ENGINE = AggregatingMergeTree
+ORDER BY (scope, fence, claim_id)
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1
+COMMENT 'Who may write: the claim with the highest number, unless it has expired or was released.';
 
 -- 4 0004_views.sql
 
@@ -232,17 +297,18 @@ CREATE VIEW IF NOT EXISTS `tieout`.deposits
     reference       String                         COMMENT 'Text of the payer or of the firm.',
     created_at      DateTime64(6, 'UTC')           COMMENT 'When the partner made it.',
     updated_at      Nullable(DateTime64(6, 'UTC')) COMMENT 'When the partner last changed it; NULL where it does not say.',
+    deleted_at      Nullable(DateTime64(6, 'UTC')) COMMENT 'By when it had left the partner''s list; NULL for a record that is there.',
     first_seen_at   DateTime64(6, 'UTC')           COMMENT 'When this version was first seen.',
     version         UInt64                         COMMENT 'Number of the change that was observed, from 1.',
     payload         String                         COMMENT 'The partner''s JSON, byte for byte. Holds personal data.'
 )
 AS SELECT
     account, provider, deposit_id, status, provider_status, currency, amount, fee, network, txid,
-    customer_id, reference, created_at, updated_at, first_seen_at, version, payload
+    customer_id, reference, created_at, updated_at, deleted_at, first_seen_at, version, payload
 FROM `tieout`.deposit_versions FINAL
 ORDER BY version DESC, first_seen_at DESC
 LIMIT 1 BY account, deposit_id
-COMMENT 'One row a deposit: its current version.';
+COMMENT 'One row a deposit that the partner ever listed: its current version. What has left the list has a deleted_at.';
 
 CREATE VIEW IF NOT EXISTS `tieout`.deposits_as_of 
 (
@@ -260,13 +326,14 @@ CREATE VIEW IF NOT EXISTS `tieout`.deposits_as_of
     reference       String                         COMMENT 'Text of the payer or of the firm.',
     created_at      DateTime64(6, 'UTC')           COMMENT 'When the partner made it.',
     updated_at      Nullable(DateTime64(6, 'UTC')) COMMENT 'When the partner last changed it; NULL where it does not say.',
+    deleted_at      Nullable(DateTime64(6, 'UTC')) COMMENT 'By when it had left the partner''s list; NULL for a record that is there.',
     first_seen_at   DateTime64(6, 'UTC')           COMMENT 'When this version was first seen.',
     version         UInt64                         COMMENT 'Number of the change that was observed, from 1.',
     payload         String                         COMMENT 'The partner''s JSON, byte for byte. Holds personal data.'
 )
 AS SELECT
     account, provider, deposit_id, status, provider_status, currency, amount, fee, network, txid,
-    customer_id, reference, created_at, updated_at, first_seen_at, version, payload
+    customer_id, reference, created_at, updated_at, deleted_at, first_seen_at, version, payload
 FROM `tieout`.deposit_versions FINAL
 WHERE first_seen_at <= {known_at:DateTime64(6, 'UTC')}
 ORDER BY version DESC, first_seen_at DESC
@@ -289,18 +356,19 @@ CREATE VIEW IF NOT EXISTS `tieout`.trades
     deposit_id      String                         COMMENT 'Deposit that the trade converted; empty where the partner does not say.',
     created_at      DateTime64(6, 'UTC')           COMMENT 'When the partner made it.',
     updated_at      Nullable(DateTime64(6, 'UTC')) COMMENT 'When the partner last changed it; NULL where it does not say.',
+    deleted_at      Nullable(DateTime64(6, 'UTC')) COMMENT 'By when it had left the partner''s list; NULL for a record that is there.',
     first_seen_at   DateTime64(6, 'UTC')           COMMENT 'When this version was first seen.',
     version         UInt64                         COMMENT 'Number of the change that was observed, from 1.',
     payload         String                         COMMENT 'The partner''s JSON, byte for byte. Holds personal data.'
 )
 AS SELECT
     account, provider, trade_id, status, provider_status, from_currency, from_amount, to_currency,
-    to_amount, fee, fee_currency, deposit_id, created_at, updated_at, first_seen_at, version,
-    payload
+    to_amount, fee, fee_currency, deposit_id, created_at, updated_at, deleted_at, first_seen_at,
+    version, payload
 FROM `tieout`.trade_versions FINAL
 ORDER BY version DESC, first_seen_at DESC
 LIMIT 1 BY account, trade_id
-COMMENT 'One row a trade: its current version.';
+COMMENT 'One row a trade that the partner ever listed: its current version. What has left the list has a deleted_at.';
 
 CREATE VIEW IF NOT EXISTS `tieout`.trades_as_of 
 (
@@ -318,14 +386,15 @@ CREATE VIEW IF NOT EXISTS `tieout`.trades_as_of
     deposit_id      String                         COMMENT 'Deposit that the trade converted; empty where the partner does not say.',
     created_at      DateTime64(6, 'UTC')           COMMENT 'When the partner made it.',
     updated_at      Nullable(DateTime64(6, 'UTC')) COMMENT 'When the partner last changed it; NULL where it does not say.',
+    deleted_at      Nullable(DateTime64(6, 'UTC')) COMMENT 'By when it had left the partner''s list; NULL for a record that is there.',
     first_seen_at   DateTime64(6, 'UTC')           COMMENT 'When this version was first seen.',
     version         UInt64                         COMMENT 'Number of the change that was observed, from 1.',
     payload         String                         COMMENT 'The partner''s JSON, byte for byte. Holds personal data.'
 )
 AS SELECT
     account, provider, trade_id, status, provider_status, from_currency, from_amount, to_currency,
-    to_amount, fee, fee_currency, deposit_id, created_at, updated_at, first_seen_at, version,
-    payload
+    to_amount, fee, fee_currency, deposit_id, created_at, updated_at, deleted_at, first_seen_at,
+    version, payload
 FROM `tieout`.trade_versions FINAL
 WHERE first_seen_at <= {known_at:DateTime64(6, 'UTC')}
 ORDER BY version DESC, first_seen_at DESC
@@ -349,18 +418,19 @@ CREATE VIEW IF NOT EXISTS `tieout`.payments
     reference         String                         COMMENT 'The firm''s own text.',
     created_at        DateTime64(6, 'UTC')           COMMENT 'When the partner made it.',
     updated_at        Nullable(DateTime64(6, 'UTC')) COMMENT 'When the partner last changed it; NULL where it does not say.',
+    deleted_at        Nullable(DateTime64(6, 'UTC')) COMMENT 'By when it had left the partner''s list; NULL for a record that is there.',
     first_seen_at     DateTime64(6, 'UTC')           COMMENT 'When this version was first seen.',
     version           UInt64                         COMMENT 'Number of the change that was observed, from 1.',
     payload           String                         COMMENT 'The partner''s JSON, byte for byte. Holds personal data.'
 )
 AS SELECT
     account, provider, payment_id, status, provider_status, currency, amount, received_currency,
-    received_amount, rate, fee, fee_currency, reference, created_at, updated_at, first_seen_at,
-    version, payload
+    received_amount, rate, fee, fee_currency, reference, created_at, updated_at, deleted_at,
+    first_seen_at, version, payload
 FROM `tieout`.payment_versions FINAL
 ORDER BY version DESC, first_seen_at DESC
 LIMIT 1 BY account, payment_id
-COMMENT 'One row a payment: its current version.';
+COMMENT 'One row a payment that the partner ever listed: its current version. What has left the list has a deleted_at.';
 
 CREATE VIEW IF NOT EXISTS `tieout`.payments_as_of 
 (
@@ -379,14 +449,15 @@ CREATE VIEW IF NOT EXISTS `tieout`.payments_as_of
     reference         String                         COMMENT 'The firm''s own text.',
     created_at        DateTime64(6, 'UTC')           COMMENT 'When the partner made it.',
     updated_at        Nullable(DateTime64(6, 'UTC')) COMMENT 'When the partner last changed it; NULL where it does not say.',
+    deleted_at        Nullable(DateTime64(6, 'UTC')) COMMENT 'By when it had left the partner''s list; NULL for a record that is there.',
     first_seen_at     DateTime64(6, 'UTC')           COMMENT 'When this version was first seen.',
     version           UInt64                         COMMENT 'Number of the change that was observed, from 1.',
     payload           String                         COMMENT 'The partner''s JSON, byte for byte. Holds personal data.'
 )
 AS SELECT
     account, provider, payment_id, status, provider_status, currency, amount, received_currency,
-    received_amount, rate, fee, fee_currency, reference, created_at, updated_at, first_seen_at,
-    version, payload
+    received_amount, rate, fee, fee_currency, reference, created_at, updated_at, deleted_at,
+    first_seen_at, version, payload
 FROM `tieout`.payment_versions FINAL
 WHERE first_seen_at <= {known_at:DateTime64(6, 'UTC')}
 ORDER BY version DESC, first_seen_at DESC

@@ -82,6 +82,30 @@ func Connect(tb testing.TB) *clickhouse.Connection {
 	return &clickhouse.Connection{Conn: unclosable{shared.connection.Conn}}
 }
 
+// Servers runs a test against each of the servers that TIEOUT_TEST_CLICKHOUSE_DSN names, separated by spaces, and
+// skips it where that names none. `make test-server` runs the tests with Server in their names.
+func Servers(t *testing.T, run func(t *testing.T, connection *clickhouse.Connection)) {
+	t.Helper()
+	texts := strings.Fields(os.Getenv("TIEOUT_TEST_CLICKHOUSE_DSN"))
+	if len(texts) == 0 {
+		t.Skip("TIEOUT_TEST_CLICKHOUSE_DSN names no server")
+	}
+	for _, text := range texts {
+		target, err := clickhouse.ParseDSN(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Run(target.Protocol.String(), func(t *testing.T) {
+			connection, err := clickhouse.Open(t.Context(), target, clickhouse.Options{Version: "test"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = connection.Close() }() // the test is over
+			run(t, connection)
+		})
+	}
+}
+
 // open opens the shared engine. The caller holds shared.mu.
 func open(library string) error {
 	sweep()

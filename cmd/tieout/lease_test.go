@@ -1,0 +1,146 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"tieout/extract/sandbox"
+)
+
+// begun is a run that is in the middle of its work.
+type begun struct {
+	*exec.Cmd
+	stdout, stderr *bytes.Buffer
+}
+
+// begin starts a sync that takes long, and returns when it has read some pages.
+func (w *workplace) begin(pages <-chan struct{}, arguments ...string) begun {
+	w.t.Helper()
+	command, stdout, stderr := w.command(w.t.Context(), arguments...)
+	if err := command.Start(); err != nil {
+		w.t.Fatal(err)
+	}
+	for range 10 {
+		select {
+		case <-pages:
+		case <-time.After(time.Minute):
+			w.t.Fatalf("the run reads nothing: %s", stderr)
+		}
+	}
+	return begun{command, stdout, stderr}
+}
+
+// end waits for the run and returns its exit code, negative if a signal has ended it.
+func (b begun) end() int {
+	_ = b.Wait() // the exit code tells
+	return b.ProcessState.ExitCode()
+}
+
+// watchedWorkplace is a workplace whose partner tells of each request.
+func watchedWorkplace(t *testing.T, options sandbox.Options, dsn string) (*workplace, <-chan struct{}) {
+	t.Helper()
+	pages := make(chan struct{}, 100_000)
+	options.BeforeRequest = func(*http.Request) { pages <- struct{}{} }
+	return newWorkplace(t, options, dsn), pages
+}
+
+// TestSecondRunEmbedded: the engine inside the process is of one process. A second one says which.
+func TestSecondRunEmbedded(t *testing.T) {
+	w, pages := watchedWorkplace(t, sandbox.Options{Seed: 41, Records: 3000}, "")
+	first := w.with("TIEOUT_COINUT_MAIN_RATE_LIMITS=600/1m").begin(pages, "sync")
+	f := w.must(exitTemporary, "sync")
+	if !strings.Contains(f.stderr, fmt.Sprintf("process %d", first.Process.Pid)) {
+		t.Errorf("the second run says %s", f.stderr)
+	}
+	if err := first.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	first.end()
+	begin := time.Now()
+	w.must(exitDone, "sync") // the lease of the killed run is an hour long
+	t.Logf("after the kill a run took %s", time.Since(begin))
+	compareFigures(t, w)
+}
+
+// TestServerSecondRun: beside a run that is alive a second one says who reads the account, and stores nothing. After
+// the first was killed the next one goes on at once.
+func TestServerSecondRun(t *testing.T) {
+	w, pages := watchedWorkplace(t, sandbox.Options{Seed: 41, Records: 3000}, serverDSN(t))
+	w = w.with(shortLeases + "=6s")
+	first := w.with("TIEOUT_COINUT_MAIN_RATE_LIMITS=600/1m").begin(pages, "sync")
+	f := w.must(exitTemporary, "sync")
+	host, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	runs := w.rows("SELECT DISTINCT run_id FROM sync_runs")
+	if len(runs) != 1 || !strings.Contains(f.stderr, fmt.Sprintf(
+		"account coinut_main is left out: account coinut_main is held by another run: run %s, process %d on %s, since 2", runs[0], first.Process.Pid, host)) {
+		t.Errorf("beside the run %v the second says %s", runs, f.stderr)
+	}
+	// Another account with the same key shares its rate limit and its nonces.
+	other := w.with("TIEOUT_ACCOUNTS=alias", "TIEOUT_ALIAS_PROVIDER=coinut", "TIEOUT_ALIAS_BASE_URL="+w.value("TIEOUT_COINUT_MAIN_BASE_URL"),
+		"TIEOUT_ALIAS_API_KEY="+w.value("TIEOUT_COINUT_MAIN_API_KEY"), "TIEOUT_ALIAS_API_SECRET="+w.value("TIEOUT_COINUT_MAIN_API_SECRET"))
+	if f := other.must(exitTemporary, "sync"); !strings.Contains(f.stderr, "account alias is left out: the key of account alias is held by another run: run "+runs[0]) {
+		t.Errorf("with the same key: %s", f.stderr)
+	}
+	if rows := w.rows("SELECT DISTINCT run_id FROM sync_runs"); !slices.Equal(rows, runs) {
+		t.Errorf("somebody else has run: %v", rows)
+	}
+	if err := first.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	first.end()
+	w.with(shortLeases+"=1h").must(exitDone, "sync")
+	w.must(exitDone, "sync") // the lease was given back, so nobody waits an hour
+	compareFigures(t, w)
+	if fences := w.rows("SELECT fence FROM sync_leases FINAL WHERE scope = 'account coinut_main' ORDER BY fence"); !slices.Equal(fences, []string{"1", "2", "3"}) {
+		t.Errorf("the leases have the numbers %v", fences)
+	}
+}
+
+// value returns a variable of the program's environment.
+func (w *workplace) value(name string) string {
+	for _, setting := range slices.Backward(w.environ) {
+		if value, ok := strings.CutPrefix(setting, name+"="); ok {
+			return value
+		}
+	}
+	return ""
+}
+
+// TestServerStaleRun holds up a run for longer than its lease lasts, lets another one read the account to its end,
+// and wakes the first: it does no harm, says that it has lost its lease, and the partner's books still agree.
+func TestServerStaleRun(t *testing.T) {
+	w, pages := watchedWorkplace(t, sandbox.Options{Seed: 42, Records: 2000}, serverDSN(t))
+	first := w.with("TIEOUT_COINUT_MAIN_RATE_LIMITS=600/1m", shortLeases+"=4s").begin(pages, "sync")
+	if err := first.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	f := w.must(exitDone, "sync")
+	if !strings.Contains(f.stderr, "looking whether it is alive") {
+		t.Errorf("it did not wait for the end of the lease: %s", f.stderr)
+	}
+	before := append(w.physicalRows(), w.rows("SELECT account, resource, max(epoch) FROM sync_checkpoints GROUP BY ALL ORDER BY ALL")...)
+	if err := first.Process.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	if code := first.end(); code != exitTemporary || !strings.Contains(first.stderr.String(), "the lease of account coinut_main is lost") {
+		t.Errorf("the stale run ended with %d: %s", code, first.stderr)
+	}
+	after := append(w.physicalRows(), w.rows("SELECT account, resource, max(epoch) FROM sync_checkpoints GROUP BY ALL ORDER BY ALL")...)
+	if !slices.Equal(before, after) {
+		t.Errorf("the stale run has changed %v to %v", before, after)
+	}
+	compareFigures(t, w)
+	w.must(exitDone, "sync")
+	compareFigures(t, w)
+}
