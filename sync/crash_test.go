@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -54,9 +55,9 @@ func (s crashingSource) Fetch(ctx context.Context, resource schema.Resource, pos
 	return page, err
 }
 
-func (s crashingSource) Count(ctx context.Context, resource schema.Resource) (total *uint64, err error) {
-	err = s.crash.call("count", func() error { total, err = s.Source.Count(ctx, resource); return err })
-	return total, err
+func (s crashingSource) Count(ctx context.Context, resource schema.Resource, list string) (counted extract.Counted, err error) {
+	err = s.crash.call("count", func() error { counted, err = s.Source.Count(ctx, resource, list); return err })
+	return counted, err
 }
 
 type crashingDestination struct {
@@ -160,3 +161,41 @@ func (goneDestination) Write(context.Context, load.Batch) (load.Receipt, error) 
 }
 
 func (goneDestination) CountIDs(context.Context, schema.Stream) (uint64, error) { return 0, nil }
+
+// TestWriteThenAdvance holds the one rule of this package: each checkpoint is written after a write, and there is one
+// for each.
+func TestWriteThenAdvance(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, sandbox.Options{Seed: 22, Records: 450})
+		var calls strings.Builder
+		r := w.run()
+		r.Destination, r.Checkpoints = noting{r.Destination, &calls}, notingStore{r.Checkpoints, &calls}
+		account := w.account("coinut_main", w.client(t, "coinut_main", w.sandbox.Transport()), schema.Payments)
+		if result := r.Sync(t.Context(), []sync.Account{account})[0]; result.Outcome != checkpoints.Done {
+			t.Fatalf("the run ended %s: %v", result.Outcome, result.Err)
+		}
+		if got := calls.String(); got == "" || strings.ReplaceAll(got, "wa", "") != "" {
+			t.Errorf("writes and advances come as %s", got)
+		}
+	})
+}
+
+type noting struct {
+	load.Destination
+	calls *strings.Builder
+}
+
+func (n noting) Write(ctx context.Context, batch load.Batch) (load.Receipt, error) {
+	n.calls.WriteByte('w')
+	return n.Destination.Write(ctx, batch)
+}
+
+type notingStore struct {
+	checkpoints.Store
+	calls *strings.Builder
+}
+
+func (n notingStore) Append(ctx context.Context, checkpoint checkpoints.Checkpoint) error {
+	n.calls.WriteByte('a')
+	return n.Store.Append(ctx, checkpoint)
+}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -30,8 +31,12 @@ func (s *scriptedSource) Fetch(_ context.Context, _ schema.Resource, position ex
 	return s.fetch(position)
 }
 
-func (s *scriptedSource) Count(context.Context, schema.Resource) (*uint64, error) {
-	return &s.total, nil
+func (s *scriptedSource) Lists(schema.Resource) ([]extract.List, error) {
+	return []extract.List{{Rows: 2, Counted: true}}, nil
+}
+
+func (s *scriptedSource) Count(context.Context, schema.Resource, string) (extract.Counted, error) {
+	return extract.Counted{Total: &s.total}, nil
 }
 
 // depositNamed is a record that can be stored.
@@ -47,6 +52,9 @@ func depositNamed(id string) schema.Row {
 // leftAt says where the last run stopped.
 func (w *world) leftAt(t *testing.T, position, place string) {
 	t.Helper()
+	if position != "" {
+		position = fmt.Sprintf(`{"lists":{"":{"open":true,"opened_at":"2026-01-01T00:00:00Z","position":%q}}}`, position)
+	}
 	checkpoint := checkpoints.Checkpoint{Stream: stream("coinut_main", schema.Deposits), Epoch: 3, Seq: 1, Source: place, Position: position, RunID: "run-0"}
 	if err := w.checkpoints.Append(t.Context(), checkpoint); err != nil {
 		t.Fatal(err)
@@ -78,11 +86,11 @@ func TestRefusedPositionOnce(t *testing.T) {
 		want   string                     // the positions that are asked for
 		class  schema.Class
 	}{
-		"refused":               {map[extract.Position]error{"stored": refused}, "stored, ", 0},
-		"refused at both":       {map[extract.Position]error{"stored": refused, "": refused}, "stored, ", schema.ClassStream},
-		"refused on the way":    {map[extract.Position]error{"next": refused}, "stored,next", schema.ClassStream},
-		"unavailable":           {map[extract.Position]error{"stored": &schema.Error{Class: schema.ClassUnavailable, Err: errors.New("down")}}, "stored", schema.ClassUnavailable},
-		"refused in the second": {map[extract.Position]error{"stored": refused, "next": refused}, "stored,,next", schema.ClassStream},
+		"refused":               {map[extract.Position]error{"stored": refused}, ",stored, ", 0},
+		"refused at both":       {map[extract.Position]error{"stored": refused, "": refused}, "", schema.ClassStream},
+		"refused on the way":    {map[extract.Position]error{"next": refused}, ",stored,next", schema.ClassStream},
+		"unavailable":           {map[extract.Position]error{"stored": &schema.Error{Class: schema.ClassUnavailable, Err: errors.New("down")}}, ",stored", schema.ClassUnavailable},
+		"refused in the second": {map[extract.Position]error{"stored": refused, "next": refused}, ",stored,,next", schema.ClassStream},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -93,10 +101,11 @@ func TestRefusedPositionOnce(t *testing.T) {
 				if err := test.refuse[position]; err != nil {
 					return extract.Page{}, err
 				}
-				if position == "next" || name == "refused" {
-					return extract.Page{Rows: []schema.Row{depositNamed("a"), depositNamed("b")}, Items: 2, Last: true, Total: &source.total, Requests: 1}, nil
+				page := extract.Page{Rows: []schema.Row{depositNamed("a"), depositNamed("b")}, Items: 2, Total: &source.total, Requests: 1}
+				if page.EndsList = position == "next" || name == "refused"; !page.EndsList {
+					page.Next = "next"
 				}
-				return extract.Page{Rows: []schema.Row{depositNamed("a")}, Items: 1, Next: "next", Total: &source.total, Requests: 1}, nil
+				return page, nil
 			}
 			result := w.run().Sync(t.Context(), []sync.Account{w.account("coinut_main", source, schema.Deposits)})[0]
 			var asked []string

@@ -7,63 +7,213 @@ import (
 
 	"tieout/checkpoints"
 	"tieout/extract"
-	"tieout/schema"
+	"tieout/load"
 )
 
-// c3nAssumptions is what the count rests on: one answer is one snapshot (A1), an id is unique and never comes
-// back (A2), a record once listed stays listed (A3), and no answer is older than the one before (A7).
-const c3nAssumptions = "A1 A2 A3 A7"
+// What the proofs take for granted: one answer is one snapshot (A1), an id is unique and never comes back (A2), a
+// record once listed stays listed (A3), nothing appears long after it was made (A5), the filter by time works (A6),
+// and no answer is older than the one before (A7).
+const (
+	assumedByC3    = "A1 A2 A7"
+	assumedByC3n   = "A1 A2 A3 A7"
+	assumedBySpans = "A1 A2 A3 A5 A6 A7"
+)
 
-// prove compares what is stored with what the partner counts. If no record ever leaves the list, every id that
-// was ever seen is still in it; if there are as many of them as the partner counts at one instant, they are the
-// list at that instant. A record that left the list since is not noticed by this proof, and a record that was
-// replaced by another in the meantime is not either: that is what its assumptions say.
-func (s *streamRun) prove(ctx context.Context, last extract.Page) (checkpoints.Certificate, error) {
-	certificate := checkpoints.Certificate{Stream: s.stream, RunID: s.ID, Level: checkpoints.LevelUnproven, ProvenAt: last.AnsweredAt}
-	if s.stream.Resource == schema.Balances {
-		certificate.Level, certificate.Assumptions = checkpoints.LevelSnapshot, "A1"
-		certificate.DistinctIDs = uint64(last.Items)
-		switch counts := s.result.Counts; {
-		case counts.Rejected > 0:
-			certificate.Level, certificate.Reason = checkpoints.LevelUnproven, fmt.Sprintf("%d balances went to quarantine, see rejected_records", counts.Rejected)
-		case counts.Pages > 1:
-			certificate.Level, certificate.Reason = checkpoints.LevelUnproven, fmt.Sprintf("the balances came in %d answers, which speak of as many instants", counts.Pages)
-		}
-		return certificate, nil
+// prove says what is proven of the list by all that was read of it, and whether to leave it at that: another pass
+// could not show more, or is not worth it.
+func (l *listRun) prove(ctx context.Context) (certificate checkpoints.Certificate, done bool, err error) {
+	certificate = checkpoints.Certificate{Level: checkpoints.LevelUnproven, ProvenAt: l.known.AnsweredAt, DistinctIDs: l.held}
+	switch {
+	case l.list.Spanned():
+		return l.proveSpans(ctx, certificate)
+	case !l.list.Counted || len(l.counted) == 0:
+		return l.proveStable(ctx, certificate)
+	case l.rejected > 0:
+		last := l.counted[len(l.counted)-1]
+		certificate.ProvenAt, certificate.Total = last.AnsweredAt, &last.Total
+		certificate.Reason = fmt.Sprintf("%d records went to quarantine, see rejected_records", l.rejected)
+		return certificate, true, nil
+	case len(l.open) > 0 && l.agrees:
+		certificate.Reason = l.lost()
+		return certificate, false, nil
 	}
-	certificate.Total = last.Total
-	if last.Total == nil {
-		var err error
-		if certificate.Total, err = s.source.Count(ctx, s.stream.Resource); err != nil {
-			return certificate, err
-		}
-		if certificate.Total != nil {
-			certificate.ProvenAt = time.Now().UTC()
-			s.result.Counts.Requests++
+	if l.passes > 0 { // the proof that takes less for granted first
+		present, fresh, err := l.provePresence(ctx, certificate)
+		switch {
+		case err != nil || fresh:
+			return present, fresh, err
+		case present.Proven():
+			l.earlier = &present // true, and no answer to what the list holds now
 		}
 	}
-	var err error
-	if certificate.DistinctIDs, err = s.Destination.CountIDs(ctx, s.stream); err != nil {
-		return certificate, &stopError{fmt.Errorf("count %s: %w", s.stream, err)}
+	if l.agrees && l.keeps() {
+		return l.proveCount(ctx, certificate)
 	}
-	switch rejected := s.result.Counts.Rejected; {
-	case certificate.Total == nil:
-		certificate.Reason = "the partner gives no total"
-	case rejected > 0:
-		certificate.Reason = fmt.Sprintf("%d records went to quarantine, see rejected_records", rejected)
-	case *certificate.Total != certificate.DistinctIDs:
-		certificate.Reason = fmt.Sprintf("the partner counts %d records, %d are stored", *certificate.Total, certificate.DistinctIDs)
+	last := l.counted[len(l.counted)-1]
+	certificate.ProvenAt, certificate.Total = last.AnsweredAt, &last.Total
+	in := uint64(len(l.known.Quarantine))
+	switch {
+	case l.known.Quarantined || in > 0 && l.held <= last.Total && last.Total <= l.held+in:
+		certificate.Reason = fmt.Sprintf("%d records are in quarantine, see rejected_records", in)
+		return certificate, true, nil
+	case l.held != last.Total:
+		certificate.Reason = fmt.Sprintf("the partner counts %d records, %d are stored", last.Total, l.held)
 	default:
-		certificate.Level, certificate.Assumptions = checkpoints.LevelC3n, c3nAssumptions
+		certificate.Reason = "records leave this list, and no answer was met at which all that are present had been seen before and after"
 	}
-	return certificate, nil
+	return certificate, false, nil
 }
 
-// certify records what the run could prove about the stream.
-func (s *streamRun) certify(ctx context.Context, certificate checkpoints.Certificate) error {
-	s.result.Certificate = certificate
-	if err := s.Ledger.RecordCertificate(ctx, certificate); err != nil {
-		return &stopError{fmt.Errorf("certify %s: %w", s.stream, err)}
+// proveCount certifies by the count alone (C3n): if no record ever leaves the list, every id that was ever seen is
+// still in it; if there are as many of them as the partner counts at one instant, they are the list at that instant.
+func (l *listRun) proveCount(ctx context.Context, certificate checkpoints.Certificate) (checkpoints.Certificate, bool, error) {
+	last := l.counted[len(l.counted)-1]
+	ids := newRoll()
+	err := l.sightings(ctx, func(s load.Sighting) {
+		if !s.Gone {
+			ids.add(s.ID)
+		}
+	})
+	if err != nil {
+		return certificate, false, err
 	}
+	certificate.ProvenAt, certificate.Total = last.AnsweredAt, &last.Total
+	if certificate.DistinctIDs = ids.ids; ids.ids != last.Total {
+		certificate.Reason = fmt.Sprintf("the partner counts %d records, %d are stored", last.Total, ids.ids)
+		return certificate, false, nil
+	}
+	certificate.Level, certificate.Assumptions, certificate.IDsSHA256 = checkpoints.LevelC3n, assumedByC3n, ids.hex()
+	return certificate, true, nil
+}
+
+// provePresence certifies by the sightings of records before and after an answer (C3), of this run and of earlier
+// ones, and buries what the certified list lacks. It says whether the instant is one of this run.
+func (l *listRun) provePresence(ctx context.Context, certificate checkpoints.Certificate) (checkpoints.Certificate, bool, error) {
+	p := newPresence(append(append([]answer{}, l.known.Counted...), l.counted...))
+	if err := l.sightings(ctx, p.see); err != nil {
+		return certificate, false, err
+	}
+	at, proven := p.proven()
+	if !proven {
+		return certificate, false, nil
+	}
+	certificate.Level, certificate.Assumptions = checkpoints.LevelC3, assumedByC3
+	certificate.ProvenAt, certificate.Total = at.AnsweredAt, &at.Total
+	evidence := fmt.Sprintf("%s %s %s", l.ID, checkpoints.LevelC3, at.AnsweredAt.Format(time.RFC3339Nano))
+	ids := newRoll()
+	var gone []load.Gone
+	err := l.sightings(ctx, func(s load.Sighting) {
+		switch {
+		case at.present(s):
+			ids.add(s.ID)
+		case at.left(s) && !s.Gone:
+			gone = append(gone, load.Gone{ID: s.ID, At: at.AnsweredAt, KnownAt: l.known.AnsweredAt, Evidence: evidence})
+		}
+	})
+	if err != nil {
+		return certificate, false, err
+	}
+	certificate.DistinctIDs, certificate.IDsSHA256 = ids.ids, ids.hex()
+	if err := l.bury(ctx, gone); err != nil {
+		return certificate, false, err
+	}
+	return certificate, !at.AskedAt.Before(l.counted[0].AskedAt), nil
+}
+
+// bury marks records as gone.
+func (l *listRun) bury(ctx context.Context, gone []load.Gone) error {
+	if len(gone) == 0 {
+		return nil
+	}
+	l.Log.Error("records have left the partner's list; each has a tombstone now, nothing was removed",
+		"stream", l.stream.String(), "list", l.list.Name, "records", len(gone), "first", gone[0].ID)
+	l.known.LeftAt = gone[0].At
+	if _, err := l.write(ctx, load.Batch{Gone: gone}); err != nil {
+		return err
+	}
+	l.held -= uint64(len(gone))
 	return nil
+}
+
+// proveSpans certifies a list that is read in spans of time, each of which the partner counts.
+func (l *listRun) proveSpans(ctx context.Context, certificate checkpoints.Certificate) (checkpoints.Certificate, bool, error) {
+	spans, began := l.pass.spans, l.known.SettledAt.IsZero()
+	if spans.silent || spans.ended == 0 {
+		return l.proveStable(ctx, certificate)
+	}
+	certificate.Total = &spans.total
+	certificate.ProvenAt = spans.provenAt.AnsweredAt
+	switch {
+	case l.rejected > 0:
+		certificate.Reason = fmt.Sprintf("%d records went to quarantine, see rejected_records", l.rejected)
+		return certificate, true, nil
+	case !spans.agree():
+		certificate.Reason = "the records from " + spans.differs + " on are not as many as the partner counts there"
+		return certificate, false, nil
+	case began && (l.passes == 0 || l.pass.partial):
+		certificate.Reason = "the spans before have not been counted"
+		return certificate, false, nil
+	}
+	certificate.Level, certificate.Assumptions = checkpoints.LevelC3n, assumedBySpans
+	l.known.SettledAt = spans.provenAt.AskedAt
+	return certificate, true, nil
+}
+
+// proveStable is for lists that the partner does not count: all that can be shown is that reading the list twice gave
+// the same both times, but for records that were made after the first reading. That is no proof.
+func (l *listRun) proveStable(ctx context.Context, certificate checkpoints.Certificate) (checkpoints.Certificate, bool, error) {
+	certificate.Reason = "the partner gives no total"
+	if l.rejected > 0 {
+		certificate.Reason += fmt.Sprintf(", and %d records went to quarantine, see rejected_records", l.rejected)
+		return certificate, true, nil
+	}
+	if l.passes == 0 && len(l.open) > 0 {
+		certificate.Reason = l.lost()
+		return certificate, false, nil
+	}
+	if l.passes == 0 {
+		return l.stillStable(certificate), true, nil
+	}
+	missed := 0
+	err := l.sightings(ctx, func(s load.Sighting) {
+		if !s.Gone && s.LastAt.After(l.pass.before) && !s.LastAt.After(l.pass.begunAt) {
+			missed++
+		}
+	})
+	switch {
+	case err != nil:
+		return certificate, false, err
+	case l.pass.partial || l.pass.firstAt.IsZero():
+		certificate.Reason += ", and the list was read only once"
+	case l.pass.changed > 0:
+		certificate.Reason += fmt.Sprintf(", and between two readings %d older records had come or changed", l.pass.changed)
+	case missed > 0:
+		certificate.Reason += fmt.Sprintf(", and %d records that were listed before were not met again", missed)
+	default:
+		l.known.StableAt = l.pass.firstAt
+		return l.stillStable(certificate), true, nil
+	}
+	l.known.StableAt = time.Time{}
+	return certificate, false, nil
+}
+
+// lost says what was not found of what may have changed.
+func (l *listRun) lost() string {
+	return fmt.Sprintf("%d records that may have changed were not found where they were", len(l.open))
+}
+
+// stillStable gives a night without a pass what the last two readings have shown.
+func (l *listRun) stillStable(certificate checkpoints.Certificate) checkpoints.Certificate {
+	if !l.known.StableAt.IsZero() {
+		certificate.Level, certificate.ProvenAt = checkpoints.LevelStable, l.known.StableAt
+		certificate.Reason = "the partner gives no total; what it listed before was read twice, and was the same both times"
+	}
+	return certificate
+}
+
+// forgetOrder forgets the order of the list that was learned, if tonight's pages came in another one.
+func (l *listRun) forgetOrder() {
+	if l.order != (orderSeen{}) && l.order.learned() != l.known.Order {
+		l.known.Order = extract.OrderUnknown
+	}
 }

@@ -11,137 +11,106 @@ import (
 	"tieout/schema"
 )
 
-// What may be held back before it is written: enough rows to make inserts cheap, for so short a time that a
-// stream which is slowed down by its partner's limit writes every page at once.
-const (
-	rowsHeldMax = 10_000
-	timeHeldMax = time.Second
-)
-
 // streamRun is one stream in a run.
 type streamRun struct {
 	*Run
-	source Source
-	place  string
-	stream schema.Stream
-	result *Result
+	source     Source
+	place      string
+	stream     schema.Stream
+	result     *Result
+	checkpoint checkpoints.Checkpoint // the last one that was written, or the first one of this run's epoch
+	wroteAt    time.Time              // when the last checkpoint of an earlier run was written
+	standing   standing
 }
 
-// passesMax bounds how often a run reads a list from its beginning because the partner counts other records than
-// are stored. A list that grows or moves while it is read settles in a second pass; one that does not is unproven.
-const passesMax = 2
-
-// read reads the list until what is stored is proven to be all of it.
+// read reads every list of the stream until it is proven, or cannot be in this run.
 func (s *streamRun) read(ctx context.Context) error {
-	checkpoint, err := s.resume(ctx)
+	if err := s.resume(ctx); err != nil {
+		return err
+	}
+	lists, err := s.source.Lists(s.stream.Resource)
 	if err != nil {
 		return err
 	}
-	for pass := 1; ; pass++ {
-		last, err := s.pass(ctx, &checkpoint)
-		if checkpoint.Seq == 0 && checkpoint.Position != "" && schema.ClassOf(err) == schema.ClassStream {
-			s.Log.Warn("the list cannot go on where the last run stopped, reading it from its beginning",
-				"stream", s.stream.String(), "reason", err.Error())
-			checkpoint.Position = ""
-			last, err = s.pass(ctx, &checkpoint)
-		}
-		if err != nil {
+	for _, list := range lists {
+		l := &listRun{streamRun: s, list: list, known: s.standing.of(list)}
+		l.calendar.last = l.known.AnsweredAt
+		if err := l.read(ctx); err != nil {
 			return err
 		}
-		certificate, err := s.prove(ctx, last)
-		if err != nil {
-			return err
-		}
-		if certificate.Proven() || certificate.Total == nil || s.result.Counts.Rejected > 0 || pass == passesMax {
-			return s.certify(ctx, certificate)
-		}
-		s.Log.Info("reading the list once more", "stream", s.stream.String(), "reason", certificate.Reason)
 	}
+	return nil
 }
 
 // resume opens an epoch of the stream, where its last one stopped.
-func (s *streamRun) resume(ctx context.Context) (checkpoints.Checkpoint, error) {
+func (s *streamRun) resume(ctx context.Context) error {
 	last, err := s.Checkpoints.Latest(ctx, s.stream)
 	if err != nil {
-		return last, &stopError{err}
+		return &stopError{err}
 	}
 	if last.Epoch > 0 && last.Source != s.place {
-		return last, &schema.Error{
+		return &schema.Error{
 			Class: schema.ClassConfiguration, Op: "read " + s.stream.String(),
 			Err:  fmt.Errorf("the account was read from %s before, and now its address is %s", last.Source, s.place),
 			Hint: "records of two places must not mix: give this one another account name or another database",
 		}
 	}
-	next := checkpoints.Checkpoint{Stream: s.stream, Epoch: last.Epoch + 1, Source: s.place, Position: last.Position, RunID: s.ID}
+	s.wroteAt = last.WrittenAt
+	s.checkpoint = checkpoints.Checkpoint{Stream: s.stream, Epoch: last.Epoch + 1, Source: s.place, RunID: s.ID}
+	if last.RunID == s.ID { // balances are read twice in a run
+		s.checkpoint.Epoch, s.checkpoint.Seq = last.Epoch, last.Seq
+	}
+	if s.standing, err = readStanding(last.Position); err != nil {
+		s.Log.Warn("what the last run noted cannot be read, reading every list from its beginning",
+			"stream", s.stream.String(), "reason", err.Error())
+	}
 	if s.Full {
-		next.Position = ""
-	}
-	return next, nil
-}
-
-// pass is the whole pipeline: from the checkpoint on, fetch a page, write it, advance, repeat. It returns the last
-// page.
-func (s *streamRun) pass(ctx context.Context, checkpoint *checkpoints.Checkpoint) (extract.Page, error) {
-	position := extract.Position(checkpoint.Position)
-	held := load.Batch{Stream: s.stream, RunID: s.ID, AsOf: s.StartedAt}
-	for heldSince := time.Now(); ; {
-		page, err := s.source.Fetch(ctx, s.stream.Resource, position)
-		if err != nil {
-			return page, s.stop(ctx, held, checkpoint, position, err)
+		for _, list := range s.standing.Lists {
+			list.Open, list.Position, list.PassedAt = false, "", time.Time{}
 		}
-		s.count(page)
-		held.Rows, held.Rejected = append(held.Rows, page.Rows...), append(held.Rejected, page.Rejected...)
-		position = page.Next
-		if !page.Last && len(held.Rows) < rowsHeldMax && time.Since(heldSince) < timeHeldMax {
-			continue
-		}
-		if err := s.write(ctx, held, checkpoint, position); err != nil || page.Last {
-			return page, err
-		}
-		held.Rows, held.Rejected, heldSince = nil, nil, time.Now()
 	}
-}
-
-// write stores what is held and then advances the checkpoint: in this order only.
-func (s *streamRun) write(ctx context.Context, held load.Batch, checkpoint *checkpoints.Checkpoint, position extract.Position) error {
-	receipt, err := s.Destination.Write(ctx, held)
-	if err != nil {
-		return &stopError{fmt.Errorf("write %s: %w", s.stream, err)}
-	}
-	s.result.Counts.Versions += uint64(receipt.Versions)
-	next := *checkpoint
-	next.Seq++
-	next.Position = string(position)
-	next.BatchID, next.BatchRows = receipt.BatchID, uint64(receipt.Versions)
-	next.WrittenAt = time.Now().UTC()
-	if err := s.Checkpoints.Append(ctx, next); err != nil {
-		return &stopError{fmt.Errorf("advance %s: %w", s.stream, err)}
-	}
-	*checkpoint = next
 	return nil
 }
 
-// stop ends a stream that cannot be read on. The pages that are held were read for good: they are written, even
-// if we were told to stop, so that the next run need not ask for them again.
-func (s *streamRun) stop(ctx context.Context, held load.Batch, checkpoint *checkpoints.Checkpoint, position extract.Position, cause error) error {
-	if len(held.Rows) == 0 && len(held.Rejected) == 0 {
-		return cause
+// write stores a batch and then advances the checkpoint: in this order only.
+func (s *streamRun) write(ctx context.Context, batch load.Batch) (load.Receipt, error) {
+	batch.Stream, batch.RunID = s.stream, s.ID
+	receipt, err := s.Destination.Write(ctx, batch)
+	if err != nil {
+		return receipt, s.broken("write", err)
 	}
-	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closingTime)
-	defer cancel()
-	if err := s.write(closing, held, checkpoint, position); err != nil {
-		return fmt.Errorf("%w; and what was read could not be stored: %w", cause, err)
+	s.result.Counts.Versions += uint64(receipt.Versions)
+	next := s.checkpoint
+	next.Seq++
+	next.Position = s.standing.position()
+	next.BatchID, next.BatchRows = receipt.BatchID, uint64(receipt.Versions)
+	next.WrittenAt = time.Now().UTC()
+	if err := s.Checkpoints.Append(ctx, next); err != nil {
+		return receipt, s.broken("advance", err)
 	}
-	return cause
+	s.checkpoint = next
+	return receipt, nil
 }
 
-func (s *streamRun) count(page extract.Page) {
+// broken is a failure of the destination: no stream can go on.
+func (s *streamRun) broken(what string, err error) error {
+	return &stopError{fmt.Errorf("%s %s: %w", what, s.stream, err)}
+}
+
+// spend counts what a page has cost, also one that did not come.
+func (s *streamRun) spend(page extract.Page) {
+	counts := &s.result.Counts
+	counts.Requests += uint64(page.Requests)
+	counts.Refused += uint64(page.Refused)
+	counts.LimitWait += page.LimitWait
+}
+
+// fetched counts an answer and tells who watches.
+func (s *streamRun) fetched(page extract.Page) {
 	counts := &s.result.Counts
 	counts.Pages++
-	counts.Requests += uint64(page.Requests)
 	counts.Records += uint64(page.Items)
 	counts.Rejected += uint64(len(page.Rejected))
-	counts.LimitWait += page.LimitWait
 	if s.Observer != nil {
 		s.Observer.Fetched(s.stream, *counts, page.PagesLeft)
 	}

@@ -6,9 +6,9 @@
 package sync
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -21,11 +21,13 @@ import (
 
 // Source is one account at one partner.
 type Source interface {
-	// Fetch returns the page at a position; the empty position is the beginning of the list. It may be called
-	// again with the same position, and the list may have changed meanwhile.
+	// Lists returns the lists that a resource is made of.
+	Lists(resource schema.Resource) ([]extract.List, error)
+	// Fetch returns the page at a position. It may be called again with the same position, and the list may have
+	// changed meanwhile.
 	Fetch(ctx context.Context, resource schema.Resource, position extract.Position) (extract.Page, error)
-	// Count returns how many records the list holds at this instant; nil where the partner gives no total.
-	Count(ctx context.Context, resource schema.Resource) (*uint64, error)
+	// Count returns how many records a list holds at one instant, without a total where the partner gives none.
+	Count(ctx context.Context, resource schema.Resource, list string) (extract.Counted, error)
 }
 
 // Account is a source with the streams to read from it.
@@ -33,19 +35,25 @@ type Account struct {
 	Source  Source          // where its pages come from
 	Place   string          // host and path of the partner's API: records of two places never mix under one account
 	Streams []schema.Stream // what is read from it
+	Whole   bool            // Streams are all that the partner lists: the balances can be compared with them
 }
 
-// Run reads accounts into a destination. Full and Observer may be left out.
+// Run reads accounts into a destination. Full, the durations and Observer may be left out.
 type Run struct {
 	ID          string             // unique for each run
-	StartedAt   time.Time          // UTC; the instant that balances stand for
+	StartedAt   time.Time          // UTC; the instant that the first balances stand for
 	Destination load.Destination   // where records go
+	Holdings    load.Holdings      // what is there
 	Checkpoints checkpoints.Store  // how far each stream has come
 	Ledger      checkpoints.Ledger // what runs did and what is proven
-	Full        bool               // read every list from its beginning, whatever the checkpoints say
+	Full        bool               // read every list from end to end, whatever is known of it
+	FullEvery   time.Duration      // how long after a pass from end to end the next one is due; 0: a week
+	Lookback    time.Duration      // records made so shortly ago are read again even if they are final
 	Observer    Observer           // told about the progress; nil: nobody
 	Log         *slog.Logger       // for what a person should know while it runs
 }
+
+func (r *Run) fullEvery() time.Duration { return cmp.Or(r.FullEvery, 7*24*time.Hour) }
 
 // Observer watches a run. Its methods are called from several goroutines, in order for each stream.
 type Observer interface {
@@ -57,16 +65,39 @@ type Observer interface {
 
 // Result is how one stream ended.
 type Result struct {
-	Stream      schema.Stream           // that was read
-	Outcome     checkpoints.Outcome     // how it ended
-	Certificate checkpoints.Certificate // only where Outcome is Done or Unproven
-	Counts      checkpoints.Counts      // its figures
-	Err         error                   // only where Outcome is Failed or Interrupted
+	Stream       schema.Stream             // that was read
+	Outcome      checkpoints.Outcome       // how it ended
+	Certificate  checkpoints.Certificate   // of the whole stream: as much as the least of its lists; only where Outcome is Done or Unproven
+	Certificates []checkpoints.Certificate // of each of its lists
+	Counts       checkpoints.Counts        // its figures
+	Err          error                     // only where Outcome is Failed or Interrupted
 }
 
-// Sync reads every stream of every account, side by side, and returns a result for each in the order given. One
-// stream's failure stops no other, with two exceptions: refused credentials stop the streams of their account,
-// and a destination out of reach stops the run.
+// certified takes in the certificate of one more list.
+func (r *Result) certified(c checkpoints.Certificate) {
+	r.Certificates = append(r.Certificates, c)
+	if len(r.Certificates) == 1 {
+		r.Certificate = c
+		return
+	}
+	sum := r.Certificate
+	if sum.Total != nil && c.Total != nil {
+		total := *sum.Total + *c.Total
+		sum.Total = &total
+	} else {
+		sum.Total = nil
+	}
+	sum.List, sum.IDsSHA256 = "", ""
+	sum.DistinctIDs += c.DistinctIDs
+	if sum.Proven() && (!c.Proven() || c.ProvenAt.Before(sum.ProvenAt)) {
+		sum.Level, sum.ProvenAt, sum.Reason, sum.Assumptions = c.Level, c.ProvenAt, c.Reason, c.Assumptions
+	}
+	r.Certificate = sum
+}
+
+// Sync reads every stream of every account, accounts and lists side by side, and returns a result for each in the
+// order given. One stream's failure stops no other, with two exceptions: refused credentials stop the streams of
+// their account, and a destination out of reach stops the run.
 func (r *Run) Sync(ctx context.Context, accounts []Account) []Result {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -77,23 +108,21 @@ func (r *Run) Sync(ctx context.Context, accounts []Account) []Result {
 		}
 	}
 	var running sync.WaitGroup
-	at := 0
+	rest := results
 	for _, account := range accounts {
 		accountCtx, stopAccount := context.WithCancelCause(ctx)
 		defer stopAccount(nil)
-		for range account.Streams {
-			result := &results[at]
-			at++
-			running.Go(func() {
-				r.stream(accountCtx, account, result)
-				switch failure, _ := errors.AsType[*stopError](result.Err); {
-				case failure != nil:
-					stop(result.Err)
-				case schema.ClassOf(result.Err) == schema.ClassCredentials:
-					stopAccount(result.Err)
-				}
-			})
-		}
+		own := rest[:len(account.Streams):len(account.Streams)]
+		rest = rest[len(account.Streams):]
+		a := &accountRun{Run: r, account: account, results: own, failed: func(err error) {
+			switch {
+			case errors.As(err, new(*stopError)):
+				stop(err)
+			case schema.ClassOf(err) == schema.ClassCredentials:
+				stopAccount(err)
+			}
+		}}
+		running.Go(func() { a.read(accountCtx) })
 	}
 	running.Wait()
 	return results
@@ -105,56 +134,6 @@ type stopError struct{ error }
 // Unwrap returns the cause.
 func (e *stopError) Unwrap() error { return e.error }
 
-// stream reads one stream and records what came of it.
-func (r *Run) stream(ctx context.Context, account Account, result *Result) {
-	s := &streamRun{Run: r, source: account.Source, place: account.Place, stream: result.Stream, result: result}
-	result.Outcome = checkpoints.Running
-	err := s.record(ctx)
-	if err == nil {
-		err = s.read(ctx)
-	}
-	// What ended a cancelled stream is what cancelled it: a refused key in a sister stream, or a signal.
-	if cause := context.Cause(ctx); err != nil && cause != nil && schema.ClassOf(err) == schema.ClassCancelled {
-		err = cause
-		if schema.ClassOf(err) != schema.ClassCredentials && !errors.As(err, new(*stopError)) {
-			err = &schema.Error{Class: schema.ClassCancelled, Op: "read " + result.Stream.String(), Err: cause}
-		}
-	}
-	result.Err = err
-	switch {
-	case err == nil && result.Certificate.Proven():
-		result.Outcome = checkpoints.Done
-	case err == nil:
-		result.Outcome = checkpoints.Unproven
-	case schema.ClassOf(err) == schema.ClassCancelled:
-		result.Outcome = checkpoints.Interrupted
-	default:
-		result.Outcome = checkpoints.Failed
-	}
-	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closingTime)
-	defer cancel()
-	if err := s.record(closing); err != nil && result.Err == nil {
-		result.Outcome, result.Err = checkpoints.Failed, err
-	}
-	if r.Observer != nil {
-		r.Observer.Finished(*result)
-	}
-}
-
 // closingTime is what a stream may take to store what it holds after it was told to stop. Kubernetes kills a pod
 // a while after it asked.
 const closingTime = 8 * time.Second
-
-// record stores the state of the stream's run.
-func (s *streamRun) record(ctx context.Context) error {
-	run := checkpoints.StreamRun{
-		RunID: s.ID, Stream: s.stream, Outcome: s.result.Outcome, StartedAt: s.StartedAt, Counts: s.result.Counts,
-	}
-	if s.result.Err != nil {
-		run.ErrorClass, run.Error = schema.ClassOf(s.result.Err).String(), s.result.Err.Error()
-	}
-	if err := s.Ledger.RecordRun(ctx, run); err != nil {
-		return &stopError{fmt.Errorf("record %s: %w", s.stream, err)}
-	}
-	return nil
-}

@@ -50,7 +50,7 @@ func (w *world) client(t *testing.T, name string, transport http.RoundTripper) *
 	t.Helper()
 	known := w.sandbox.Accounts()[0]
 	client, err := extract.NewClient(extract.Account{
-		Name: name, Definition: w.definition, BaseURL: "http://coinut.test",
+		Name: name, Definition: w.definition, BaseURL: "http://coinut.test", Keyring: extract.NewKeyring(w.checkpoints),
 		Credentials: map[string]schema.Secret{"api_key": schema.NewSecret(known.Key), "api_secret": schema.NewSecret(known.Secret)},
 	}, transport, slog.New(slog.NewTextHandler(&w.log, nil)))
 	if err != nil {
@@ -80,7 +80,7 @@ func (w *world) run() *sync.Run {
 	w.runs++
 	return &sync.Run{
 		ID: "run-" + string(rune('0'+w.runs%10)), StartedAt: time.Now().UTC(),
-		Destination: w.destination, Checkpoints: w.checkpoints, Ledger: w.checkpoints,
+		Destination: w.destination, Holdings: w.destination, Checkpoints: w.checkpoints, Ledger: w.checkpoints,
 		Log: slog.New(slog.NewTextHandler(&w.log, nil)),
 	}
 }

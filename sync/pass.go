@@ -1,0 +1,141 @@
+package sync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"tieout/extract"
+	"tieout/load"
+	"tieout/schema"
+)
+
+// What may be held back before it is written: enough rows to make inserts cheap, for so short a time that a
+// stream which is slowed down by its partner's limit writes every page at once.
+const (
+	rowsHeldMax = 10_000
+	timeHeldMax = time.Second
+)
+
+// readWhole reads the list from end to end, or the rest of it where an earlier run was interrupted.
+func (l *listRun) readWhole(ctx context.Context) error {
+	resumed := l.known.Position != ""
+	if l.list.Counted && (l.held > 0 && !resumed || resumed && time.Since(l.wroteAt) > restartedSoon) {
+		// The newest records first: the rest may take several nights. And what is known now and is met again in the
+		// pass was there at the instant of the count between, which proves the list in one pass.
+		if err := l.readRecent(ctx); err != nil {
+			return err
+		}
+	}
+	pages := l.result.Counts.Pages
+	err := l.readOn(ctx)
+	if resumed && l.result.Counts.Pages == pages && schema.ClassOf(err) == schema.ClassStream && !errors.As(err, new(*stopError)) {
+		l.Log.Warn("the list cannot go on where the last run stopped, reading it from its beginning",
+			"stream", l.stream.String(), "reason", err.Error())
+		l.known.Position = ""
+		err = l.readOn(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	l.passes++
+	l.known.Order = l.order.learned()
+	clear(l.open) // every record that is listed was read
+	return l.settle(ctx)
+}
+
+// settle compares what is held after a pass with the partner's count, and reads what has come meanwhile.
+func (l *listRun) settle(ctx context.Context) error {
+	if err := l.count(ctx); err != nil || l.agrees || !l.list.Counted || l.rejected > 0 {
+		return err
+	}
+	var err error
+	if l.held, err = l.Holdings.CountIDs(ctx, l.stream, l.list.Name); err != nil {
+		return l.broken("count", err)
+	}
+	if !l.keeps() {
+		return nil
+	}
+	return l.readRecent(ctx)
+}
+
+// restartedSoon is how soon after its last checkpoint a pass that goes on is taken for one that was only restarted.
+const restartedSoon = time.Hour
+
+// readOn is the whole pipeline: from the checkpoint on, fetch a page, write it, advance, repeat.
+func (l *listRun) readOn(ctx context.Context) error {
+	position := l.known.Position
+	if position == "" {
+		position = l.list.Start
+	}
+	l.pass = passSeen{partial: l.known.Position != "", begunAt: l.calendar.last, before: l.known.PassedFrom, firstAt: l.known.PassedAt}
+	var held load.Batch
+	for heldSince := time.Now(); ; {
+		page, err := l.source.Fetch(ctx, l.stream.Resource, position)
+		l.spend(page)
+		if err != nil {
+			return l.stop(ctx, held, err)
+		}
+		l.took(&page)
+		if l.list.Spanned() {
+			l.pass.spans.see(page)
+		}
+		held.Rows, held.Rejected = append(held.Rows, page.Rows...), append(held.Rejected, page.Rejected...)
+		if page.Items > 0 {
+			l.known.Tail = position
+		}
+		position = page.Next
+		l.known.Position = position
+		if page.EndsList {
+			l.known.end(l.pass.begunAt)
+		}
+		if !page.EndsList && len(held.Rows) < rowsHeldMax && time.Since(heldSince) < timeHeldMax {
+			continue
+		}
+		receipt, err := l.write(ctx, held)
+		if err != nil {
+			return err
+		}
+		l.stored(receipt, page.Total != nil)
+		l.pass.wrote(receipt)
+		if page.EndsList {
+			return nil
+		}
+		held, heldSince = load.Batch{}, time.Now()
+	}
+}
+
+// stop ends a pass that cannot be read on. The pages that are held were read for good: they are written, even if we
+// were told to stop, so that the next run need not ask for them again.
+func (l *listRun) stop(ctx context.Context, held load.Batch, cause error) error {
+	if len(held.Rows) == 0 && len(held.Rejected) == 0 {
+		return cause
+	}
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closingTime)
+	defer cancel()
+	if _, err := l.write(closing, held); err != nil {
+		return fmt.Errorf("%w; and what was read could not be stored: %w", cause, err)
+	}
+	return cause
+}
+
+// count asks the partner how many records the list holds, where its pages do not say so.
+func (l *listRun) count(ctx context.Context) error {
+	if !l.list.Counted || len(l.list.Slices) == 0 {
+		return nil
+	}
+	counted, err := l.source.Count(ctx, l.stream.Resource, l.list.Name)
+	l.spend(extract.Page{Requests: counted.Requests, Refused: counted.Refused, LimitWait: counted.LimitWait})
+	if err != nil {
+		return err
+	}
+	if counted.Total == nil {
+		return nil
+	}
+	asked, answered := l.calendar.note(counted.AskedAt, counted.AnsweredAt)
+	l.known.AnsweredAt = answered
+	l.note(answer{AskedAt: asked, AnsweredAt: answered, Total: *counted.Total})
+	l.stored(load.Receipt{}, true)
+	return nil
+}
