@@ -128,7 +128,7 @@ func (d *Destination) sightingPage(ctx context.Context, stream schema.Stream, id
 
 // openQuery has the id's column %[1]s and the table %[2]s. What is older than every open record stands before none
 // and is left out before the ranks are given; of the others only the open ones keep their identifiers, as all that
-// are ranked are sorted in memory.
+// are ranked are sorted: beyond 100 MB of them on disk, as one record that is pending for ever ranks all after it.
 const openQuery = `WITH
 	held AS (
 		SELECT %[1]s AS id, argMax(status, version) AS state, argMax(listed_under, version) AS list, argMax(created_at, version) AS created,
@@ -140,7 +140,7 @@ const openQuery = `WITH
 SELECT id, state AS status, list AS listed_under, created AS created_at, newer FROM (
 	SELECT if(open, id, '') AS id, state, list, created, open, toUInt64(rank() OVER (PARTITION BY list ORDER BY created DESC) - 1) AS newer
 	FROM held WHERE created >= oldest)
-WHERE open ORDER BY created DESC, id` + inOrder
+WHERE open ORDER BY created DESC, id` + inOrder + ", max_bytes_before_external_sort = 100000000"
 
 // Open implements load.Holdings.
 func (d *Destination) Open(ctx context.Context, stream schema.Stream, list string, unknownSince, allSince time.Time) ([]load.Open, error) {
