@@ -117,8 +117,8 @@ type Cut struct {
 type Ledger interface {
 	// RecordRun stores the state of a stream's run; a later call for the same run and stream replaces it.
 	RecordRun(ctx context.Context, run StreamRun) error
-	// RecordCertificate stores what a run could prove; a later call for the same run, stream, list, window and level
-	// replaces it. A run may prove what a list held at an instant of an earlier run, and not what it holds now: that
+	// RecordCertificate stores what a run could prove; a later call for the same run, stream, list, window, level
+	// and instant replaces it. A run may prove what a list held at an instant of an earlier run, and not what it holds now: that
 	// is two certificates.
 	RecordCertificate(ctx context.Context, certificate Certificate) error
 	// RecordCuts stores the cuts of a run; a later call for the same run, account and currency replaces them.

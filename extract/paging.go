@@ -73,6 +73,9 @@ func (c *definitionCheck) paging(at func(...string) []string, l *Listing) {
 	for name, path := range map[string]string{"total": p.Total, "next": p.Next, "more": p.More} {
 		c.optionalPaths(at("paging", name), path)
 	}
+	if p.Stop == StopTotal && (p.TotalCap > 0 || p.TotalCached) {
+		c.report(at("paging", "stop"), "a total that is capped or cached ends no list")
+	}
 	p.Stop = cmp.Or(p.Stop, p.stops())
 	if (p.Stop == StopTotal && p.Total == "") || (p.Stop == StopMore && p.More == "") || (p.Stop == StopNext && p.Next == "" && p.NextHeader == "") {
 		c.report(at("paging", "stop"), "%s needs the place in the answer that tells it", p.Stop)
@@ -86,7 +89,7 @@ func (p *Paging) stops() Stop {
 		return StopNext
 	case p.More != "":
 		return StopMore
-	case p.Total != "":
+	case p.Total != "" && p.TotalCap == 0 && !p.TotalCached:
 		return StopTotal
 	}
 	return StopEmpty

@@ -51,7 +51,7 @@ func (s *streamRun) snapshot(ctx context.Context, asOf time.Time) (*snapshot, er
 			break
 		}
 	}
-	if _, err := s.write(ctx, batch); err != nil {
+	if _, err := s.write(ctx, batch, nil); err != nil {
 		return nil, err
 	}
 	certificate := checkpoints.Certificate{

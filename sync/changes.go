@@ -69,24 +69,33 @@ func (l *listRun) pagesOf(open map[string]load.Open) []int {
 	return slices.Sorted(maps.Keys(numbers))
 }
 
-// readPages reads the pages with these numbers, and the one behind each where something is still missing: a list may
-// hold records that we do not.
+// pagesBehind is how many pages behind the one that should hold a record are read as well: a list may hold records that
+// we do not, and many records may have been made in one second.
+const pagesBehind = 2
+
+// readPages reads the pages with these numbers, and the next ones where something that should be there is missing.
 func (l *listRun) readPages(ctx context.Context, pages []int) error {
 	if !l.list.Numbered() {
 		oldest := l.oldestOpen()
 		return l.walk(ctx, l.list.Start, func(page extract.Page, _ load.Receipt) bool {
-			return len(l.open) > 0 && holdsSince(page.Rows, oldest)
+			return len(l.open) > 0 && (len(page.Rows) == 0 || holdsSince(page.Rows, oldest))
 		})
 	}
-	for _, page := range pages {
-		missing := len(l.open)
-		if missing == 0 {
+	read := 0 // the last page that was read
+	for _, number := range pages {
+		if len(l.open) == 0 {
 			return nil
 		}
-		walked := 0
-		err := l.walk(ctx, l.list.At(page), func(extract.Page, load.Receipt) bool {
-			walked++
-			return walked == 1 && len(l.open) == missing
+		if number <= read {
+			continue
+		}
+		read = number
+		err := l.walk(ctx, l.list.At(number), func(extract.Page, load.Receipt) bool {
+			more := read < number+pagesBehind && slices.ContainsFunc(l.pagesOf(l.open), func(of int) bool { return of <= read })
+			if more {
+				read++
+			}
+			return more
 		})
 		if err != nil {
 			return err
@@ -125,11 +134,9 @@ func (l *listRun) lookup(ctx context.Context, details Details, id string) error 
 		l.known.AnsweredAt = record.FirstSeenAt
 		batch.Rows = []schema.Row{row}
 	}
-	agrees := l.agrees
-	if _, err := l.write(ctx, batch); err != nil {
+	if _, err := l.write(ctx, batch, l.known.wrote); err != nil {
 		return err
 	}
-	l.agrees = agrees
 	delete(l.open, id)
 	return nil
 }
@@ -151,17 +158,27 @@ func (l *listRun) readSlices(ctx context.Context) error {
 // readSlice reads a slice of records that may change to its end, and one of final records for as long as there is
 // something new on its pages or something that is looked for may stand on the next.
 func (l *listRun) readSlice(ctx context.Context, slice extract.Slice) error {
-	ended := false
-	return l.walk(ctx, slice.Start, func(page extract.Page, receipt load.Receipt) bool {
-		ended = page.EndsSlice
-		if ended {
-			return false
+	final := slice.Status != schema.StatusPending && slice.Status != schema.StatusUnknown
+	tail := l.known.Tails[slice.Value]
+	fromTail := final && l.known.Order == extract.OrderOldest && tail != "" // where new ones are
+	if !fromTail || len(l.open) > 0 {
+		err := l.walk(ctx, slice.Start, func(page extract.Page, receipt load.Receipt) bool {
+			if page.EndsSlice {
+				return false
+			}
+			if !final || receipt.Versions > 0 {
+				return true
+			}
+			return len(l.open) > 0 && (l.known.Order != extract.OrderNewest || holdsSince(page.Rows, l.oldestOpen()))
+		})
+		if err != nil {
+			return err
 		}
-		if slice.Status == schema.StatusPending || slice.Status == schema.StatusUnknown || receipt.Versions > 0 {
-			return true
-		}
-		return l.known.Order != extract.OrderNewest && len(l.open) > 0 || l.known.Order == extract.OrderNewest && holdsSince(page.Rows, l.oldestOpen())
-	})
+	}
+	if !fromTail {
+		return nil
+	}
+	return l.walk(ctx, tail, func(page extract.Page, _ load.Receipt) bool { return !page.EndsSlice })
 }
 
 // oldestOpen is a moment before the oldest record was made that is still looked for.

@@ -65,7 +65,7 @@ type model struct {
 
 func newModel(random *rand.Rand, h habit, size int) *model {
 	m := &model{
-		habit: h, random: random, rows: 3 + random.IntN(8), now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
+		habit: h, random: random, rows: 3 + random.IntN(8), now: time.Now().UTC().Truncate(time.Hour), // what was long ago is judged by the clock
 		history: map[int64][]int{}, left: map[string]modelRecord{},
 	}
 	for range size {

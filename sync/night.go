@@ -11,12 +11,17 @@ import (
 
 // readNew is an ordinary night: what is new, where new records are expected first, and then what may have changed.
 func (l *listRun) readNew(ctx context.Context) error {
-	l.pass = passSeen{begunAt: l.calendar.last}
+	l.settledSpans = spansSeen{}
 	if err := l.readRecent(ctx); err != nil {
 		return err
 	}
-	if !l.agrees && l.list.Counted {
-		return nil // a pass from end to end comes next, and reads what may have changed as well
+	if !l.agrees && len(l.counted) > 0 {
+		if err := l.recount(ctx); err != nil {
+			return err
+		}
+		if !l.agrees && l.explained() == "" {
+			return nil // a pass from end to end comes next, and reads what may have changed as well
+		}
 	}
 	return l.readChanges(ctx)
 }
@@ -75,7 +80,8 @@ func (l *listRun) readHead(ctx context.Context) error {
 		if l.agrees {
 			return false
 		}
-		return receipt.New > 0 || !l.list.Counted && (receipt.Versions > 0 || holdsSince(page.Rows, lookback))
+		others := len(page.Rows) == 0 && page.Items > 0 // a page of a shared list without a record of ours
+		return others || receipt.New > 0 || !l.list.Counted && (receipt.Versions > 0 || holdsSince(page.Rows, lookback))
 	})
 }
 
@@ -106,17 +112,16 @@ func (l *listRun) walk(ctx context.Context, position extract.Position, more func
 		page.PagesLeft = 0 // how far it goes on is not known
 		l.took(&page)
 		if l.list.Spanned() {
-			l.pass.spans.see(page)
+			l.settledSpans.see(page)
 		}
-		if page.Items > 0 && page.EndsList && len(l.list.Slices) == 0 {
-			l.known.Tail = position
+		if page.Items > 0 && page.EndsSlice {
+			l.known.ended(page, position, len(l.list.Slices) > 0)
 		}
-		receipt, err := l.write(ctx, load.Batch{Rows: page.Rows, Rejected: page.Rejected})
+		receipt, err := l.write(ctx, load.Batch{Rows: page.Rows, Rejected: page.Rejected}, l.known.wrote)
 		if err != nil {
 			return err
 		}
 		l.stored(receipt, page.Total != nil)
-		l.pass.wrote(receipt)
 		if page.EndsList || !more(page, receipt) {
 			return nil
 		}

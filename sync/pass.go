@@ -21,7 +21,7 @@ const (
 // readWhole reads the list from end to end, or the rest of it where an earlier run was interrupted.
 func (l *listRun) readWhole(ctx context.Context) error {
 	resumed := l.known.Position != ""
-	if l.list.Counted && (l.held > 0 && !resumed || resumed && time.Since(l.wroteAt) > restartedSoon) {
+	if l.held > 0 && !resumed && l.list.Counted || resumed && time.Since(l.wroteAt) > restartedSoon {
 		// The newest records first: the rest may take several nights. And what is known now and is met again in the
 		// pass was there at the instant of the count between, which proves the list in one pass.
 		if err := l.readRecent(ctx); err != nil {
@@ -29,6 +29,7 @@ func (l *listRun) readWhole(ctx context.Context) error {
 		}
 	}
 	pages := l.result.Counts.Pages
+	l.pass = passSeen{before: l.known.PassedFrom, firstAt: l.known.PassedAt, from: l.known.OpenedFrom, resumed: resumed}
 	err := l.readOn(ctx)
 	if resumed && l.result.Counts.Pages == pages && schema.ClassOf(err) == schema.ClassStream && !errors.As(err, new(*stopError)) {
 		l.Log.Warn("the list cannot go on where the last run stopped, reading it from its beginning",
@@ -40,6 +41,7 @@ func (l *listRun) readWhole(ctx context.Context) error {
 		return err
 	}
 	l.passes++
+	l.settledSpans = l.known.Spans
 	l.known.Order = l.order.learned()
 	clear(l.open) // every record that is listed was read
 	return l.settle(ctx)
@@ -50,12 +52,8 @@ func (l *listRun) settle(ctx context.Context) error {
 	if err := l.count(ctx); err != nil || l.agrees || !l.list.Counted || l.rejected > 0 {
 		return err
 	}
-	var err error
-	if l.held, err = l.Holdings.CountIDs(ctx, l.stream, l.list.Name); err != nil {
-		return l.broken("count", err)
-	}
-	if !l.keeps() {
-		return nil
+	if err := l.recount(ctx); err != nil || l.agrees || !l.keeps() {
+		return err
 	}
 	return l.readRecent(ctx)
 }
@@ -66,10 +64,12 @@ const restartedSoon = time.Hour
 // readOn is the whole pipeline: from the checkpoint on, fetch a page, write it, advance, repeat.
 func (l *listRun) readOn(ctx context.Context) error {
 	position := l.known.Position
+	if begun, err := time.Parse(time.RFC3339, l.known.Spans.Within); err == nil && l.list.Spanned() {
+		position = l.list.Since(begun) // what was counted of this span died with the run that read it
+	}
 	if position == "" {
 		position = l.list.Start
 	}
-	l.pass = passSeen{partial: l.known.Position != "", begunAt: l.calendar.last, before: l.known.PassedFrom, firstAt: l.known.PassedAt}
 	var held load.Batch
 	for heldSince := time.Now(); ; {
 		page, err := l.source.Fetch(ctx, l.stream.Resource, position)
@@ -79,26 +79,28 @@ func (l *listRun) readOn(ctx context.Context) error {
 		}
 		l.took(&page)
 		if l.list.Spanned() {
-			l.pass.spans.see(page)
+			l.known.Spans.see(page)
 		}
 		held.Rows, held.Rejected = append(held.Rows, page.Rows...), append(held.Rejected, page.Rejected...)
 		if page.Items > 0 {
-			l.known.Tail = position
+			l.known.ended(page, position, len(l.list.Slices) > 0)
 		}
 		position = page.Next
 		l.known.Position = position
-		if page.EndsList {
-			l.known.end(l.pass.begunAt)
-		}
 		if !page.EndsList && len(held.Rows) < rowsHeldMax && time.Since(heldSince) < timeHeldMax {
 			continue
 		}
-		receipt, err := l.write(ctx, held)
+		receipt, err := l.write(ctx, held, func(receipt load.Receipt) {
+			l.known.wrote(receipt)
+			if page.EndsList {
+				l.pass.changed = l.known.Changed
+				l.known.end()
+			}
+		})
 		if err != nil {
 			return err
 		}
 		l.stored(receipt, page.Total != nil)
-		l.pass.wrote(receipt)
 		if page.EndsList {
 			return nil
 		}
@@ -114,7 +116,7 @@ func (l *listRun) stop(ctx context.Context, held load.Batch, cause error) error 
 	}
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closingTime)
 	defer cancel()
-	if _, err := l.write(closing, held); err != nil {
+	if _, err := l.write(closing, held, l.known.wrote); err != nil {
 		return fmt.Errorf("%w; and what was read could not be stored: %w", cause, err)
 	}
 	return cause

@@ -28,10 +28,9 @@ func (l *listRun) prove(ctx context.Context) (certificate checkpoints.Certificat
 		return l.proveSpans(ctx, certificate)
 	case !l.list.Counted || len(l.counted) == 0:
 		return l.proveStable(ctx, certificate)
-	case l.rejected > 0:
+	case l.explained() != "":
 		last := l.counted[len(l.counted)-1]
-		certificate.ProvenAt, certificate.Total = last.AnsweredAt, &last.Total
-		certificate.Reason = fmt.Sprintf("%d records went to quarantine, see rejected_records", l.rejected)
+		certificate.ProvenAt, certificate.Total, certificate.Reason = last.AnsweredAt, &last.Total, l.explained()
 		return certificate, true, nil
 	case len(l.open) > 0 && l.agrees:
 		certificate.Reason = l.lost()
@@ -51,11 +50,7 @@ func (l *listRun) prove(ctx context.Context) (certificate checkpoints.Certificat
 	}
 	last := l.counted[len(l.counted)-1]
 	certificate.ProvenAt, certificate.Total = last.AnsweredAt, &last.Total
-	in := uint64(len(l.known.Quarantine))
 	switch {
-	case l.known.Quarantined || in > 0 && l.held <= last.Total && last.Total <= l.held+in:
-		certificate.Reason = fmt.Sprintf("%d records are in quarantine, see rejected_records", in)
-		return certificate, true, nil
 	case l.held != last.Total:
 		certificate.Reason = fmt.Sprintf("the partner counts %d records, %d are stored", last.Total, l.held)
 	default:
@@ -114,21 +109,24 @@ func (l *listRun) provePresence(ctx context.Context, certificate checkpoints.Cer
 		return certificate, false, err
 	}
 	certificate.DistinctIDs, certificate.IDsSHA256 = ids.ids, ids.hex()
-	if err := l.bury(ctx, gone); err != nil {
+	if err := l.bury(ctx, certificate, gone); err != nil {
 		return certificate, false, err
 	}
 	return certificate, !at.AskedAt.Before(l.counted[0].AskedAt), nil
 }
 
-// bury marks records as gone.
-func (l *listRun) bury(ctx context.Context, gone []load.Gone) error {
+// bury marks records as gone, after the certificate that shows it is on record.
+func (l *listRun) bury(ctx context.Context, evidence checkpoints.Certificate, gone []load.Gone) error {
 	if len(gone) == 0 {
 		return nil
+	}
+	if err := l.Ledger.RecordCertificate(ctx, l.signed(evidence)); err != nil {
+		return l.broken("certify", err)
 	}
 	l.Log.Error("records have left the partner's list; each has a tombstone now, nothing was removed",
 		"stream", l.stream.String(), "list", l.list.Name, "records", len(gone), "first", gone[0].ID)
 	l.known.LeftAt = gone[0].At
-	if _, err := l.write(ctx, load.Batch{Gone: gone}); err != nil {
+	if _, err := l.write(ctx, load.Batch{Gone: gone}, nil); err != nil {
 		return err
 	}
 	l.held -= uint64(len(gone))
@@ -137,25 +135,37 @@ func (l *listRun) bury(ctx context.Context, gone []load.Gone) error {
 
 // proveSpans certifies a list that is read in spans of time, each of which the partner counts.
 func (l *listRun) proveSpans(ctx context.Context, certificate checkpoints.Certificate) (checkpoints.Certificate, bool, error) {
-	spans, began := l.pass.spans, l.known.SettledAt.IsZero()
-	if spans.silent || spans.ended == 0 {
+	spans := l.settledSpans
+	if spans.Silent || spans.Ended == 0 {
 		return l.proveStable(ctx, certificate)
 	}
-	certificate.Total = &spans.total
-	certificate.ProvenAt = spans.provenAt.AnsweredAt
+	certificate.ProvenAt = spans.First.AnsweredAt
 	switch {
-	case l.rejected > 0:
-		certificate.Reason = fmt.Sprintf("%d records went to quarantine, see rejected_records", l.rejected)
+	case l.rejected > 0 || l.known.Quarantined || len(l.known.Quarantine) > 0:
+		certificate.Reason = fmt.Sprintf("%d records are in quarantine, see rejected_records", max(l.rejected, uint64(len(l.known.Quarantine))))
 		return certificate, true, nil
 	case !spans.agree():
-		certificate.Reason = "the records from " + spans.differs + " on are not as many as the partner counts there"
+		certificate.Reason = "the records from " + spans.Differs + " on are not as many as the partner counts there"
 		return certificate, false, nil
-	case began && (l.passes == 0 || l.pass.partial):
+	case l.passes == 0 && len(l.open) > 0:
+		certificate.Reason = l.lost()
+		return certificate, false, nil
+	case l.passes == 0 && l.known.SettledAt.IsZero():
 		certificate.Reason = "the spans before have not been counted"
 		return certificate, false, nil
 	}
+	ids := newRoll()
+	err := l.sightings(ctx, func(s load.Sighting) {
+		if !s.Gone {
+			ids.add(s.ID)
+		}
+	})
+	if err != nil {
+		return certificate, false, err
+	}
 	certificate.Level, certificate.Assumptions = checkpoints.LevelC3n, assumedBySpans
-	l.known.SettledAt = spans.provenAt.AskedAt
+	certificate.DistinctIDs, certificate.IDsSHA256 = ids.ids, ids.hex()
+	l.known.SettledAt = spans.First.AskedAt
 	return certificate, true, nil
 }
 
@@ -163,28 +173,32 @@ func (l *listRun) proveSpans(ctx context.Context, certificate checkpoints.Certif
 // the same both times, but for records that were made after the first reading. That is no proof.
 func (l *listRun) proveStable(ctx context.Context, certificate checkpoints.Certificate) (checkpoints.Certificate, bool, error) {
 	certificate.Reason = "the partner gives no total"
-	if l.rejected > 0 {
+	if l.list.Counted {
+		certificate.Reason = "the partner's total is as high as it ever gets"
+	}
+	switch {
+	case l.rejected > 0:
 		certificate.Reason += fmt.Sprintf(", and %d records went to quarantine, see rejected_records", l.rejected)
 		return certificate, true, nil
-	}
-	if l.passes == 0 && len(l.open) > 0 {
+	case l.passes == 0 && len(l.open) > 0:
 		certificate.Reason = l.lost()
 		return certificate, false, nil
-	}
-	if l.passes == 0 {
+	case l.passes == 0:
 		return l.stillStable(certificate), true, nil
 	}
 	missed := 0
 	err := l.sightings(ctx, func(s load.Sighting) {
-		if !s.Gone && s.LastAt.After(l.pass.before) && !s.LastAt.After(l.pass.begunAt) {
+		if !s.Gone && s.LastAt.After(l.pass.before) && !s.LastAt.After(l.pass.from) {
 			missed++
 		}
 	})
+	l.known.StableAt = time.Time{}
 	switch {
 	case err != nil:
 		return certificate, false, err
-	case l.pass.partial || l.pass.firstAt.IsZero():
+	case l.pass.firstAt.IsZero():
 		certificate.Reason += ", and the list was read only once"
+		return certificate, l.pass.resumed, nil // one that takes several nights is read again when a pass is due
 	case l.pass.changed > 0:
 		certificate.Reason += fmt.Sprintf(", and between two readings %d older records had come or changed", l.pass.changed)
 	case missed > 0:
@@ -193,8 +207,7 @@ func (l *listRun) proveStable(ctx context.Context, certificate checkpoints.Certi
 		l.known.StableAt = l.pass.firstAt
 		return l.stillStable(certificate), true, nil
 	}
-	l.known.StableAt = time.Time{}
-	return certificate, false, nil
+	return certificate, l.pass.resumed, nil
 }
 
 // lost says what was not found of what may have changed.

@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"tieout/extract"
-	"tieout/load"
 	"tieout/schema"
 )
 
@@ -23,51 +22,43 @@ func (o *orderSeen) see(rows []schema.Row) {
 	}
 }
 
-// learned is the order in which all neighbours stood.
+// learned is the order in which nearly all neighbours stood: it says where to look first, and one record that is dated
+// wrongly must not change that.
 func (o *orderSeen) learned() extract.Order {
+	const nearly = 50
 	switch {
-	case o.newer == 0 && o.older > 0:
+	case o.older > o.newer*nearly:
 		return extract.OrderNewest
-	case o.older == 0 && o.newer > 0:
+	case o.newer > o.older*nearly:
 		return extract.OrderOldest
 	}
 	return extract.OrderUnknown
 }
 
-// passSeen is what a pass has shown beside its records.
+// passSeen is what a pass, once it is complete, has shown beside its records.
 type passSeen struct {
-	partial bool      // its beginning was read by an earlier run
-	begunAt time.Time // everything that was seen after this instant was seen in the pass
-	before  time.Time // everything that was seen after this instant and not after begunAt was seen in the pass before, or since
+	from    time.Time // every answer after this instant was one of the pass
+	before  time.Time // every answer after this instant and not after from was one of the pass before, or later
 	firstAt time.Time // when the pass before began; zero: there was none
-	changed int       // records that are older than the pass before, and that had come or changed since
-	spans   spansSeen
-}
-
-// wrote takes in what was new in a write.
-func (p *passSeen) wrote(receipt load.Receipt) {
-	for _, row := range receipt.Changed {
-		if row.Base().CreatedAt.Before(p.firstAt) {
-			p.changed++
-		}
-	}
+	changed int       // records older than that, and that had come or changed since
+	resumed bool      // its beginning was read by an earlier run
 }
 
 // spansSeen compares the records of each span of time with the partner's count of that span.
 type spansSeen struct {
-	span     string              // that is being read
-	ids      map[string]struct{} // its records so far
-	ended    int                 // spans that were read to their end
-	total    uint64              // records in these, by the partner's count
-	differs  string              // the first span whose records are not as many as the partner counts
-	silent   bool                // the partner gave no count for one of them
-	provenAt answer              // of the first span
+	Ended   int    `json:"ended,omitempty"`   // spans that were read to their end
+	Differs string `json:"differs,omitempty"` // the first span whose records are not as many as the partner counts
+	Silent  bool   `json:"silent,omitempty"`  // the partner gave no count for one of them
+	First   answer `json:"first,omitzero"`    // the answer that ended the first span
+	Within  string `json:"within,omitempty"`  // the span that is being read
+
+	ids map[string]struct{} // records of that span so far
 }
 
 // see takes in a page of a list that is read in spans.
 func (s *spansSeen) see(page extract.Page) {
-	if s.ids == nil || s.span != page.Slice {
-		s.span, s.ids = page.Slice, map[string]struct{}{}
+	if s.ids == nil || s.Within != page.Slice {
+		s.Within, s.ids = page.Slice, map[string]struct{}{}
 	}
 	for _, row := range page.Rows {
 		s.ids[row.Base().ID] = struct{}{}
@@ -75,20 +66,19 @@ func (s *spansSeen) see(page extract.Page) {
 	if !page.EndsSlice {
 		return
 	}
-	s.ended++
+	if s.Ended++; s.Ended == 1 && len(page.Rows) > 0 {
+		s.First = answer{AskedAt: page.Rows[0].Base().AskedAt, AnsweredAt: page.Rows[0].Base().FirstSeenAt}
+	} else if s.Ended == 1 {
+		s.First = answer{AskedAt: page.AskedAt, AnsweredAt: page.AnsweredAt}
+	}
 	switch {
 	case page.SliceTotal == nil:
-		s.silent = true
-	case *page.SliceTotal != uint64(len(s.ids)) && s.differs == "":
-		s.differs = page.Slice
-	default:
-		s.total += *page.SliceTotal
+		s.Silent = true
+	case *page.SliceTotal != uint64(len(s.ids)) && s.Differs == "":
+		s.Differs = page.Slice
 	}
-	if s.ended == 1 {
-		s.provenAt = answer{AskedAt: page.AskedAt, AnsweredAt: page.AnsweredAt}
-	}
-	s.ids = nil
+	s.Within, s.ids = "", nil
 }
 
 // agree reports whether every span holds as many records as the partner counts.
-func (s *spansSeen) agree() bool { return s.ended > 0 && !s.silent && s.differs == "" }
+func (s *spansSeen) agree() bool { return s.Ended > 0 && !s.Silent && s.Differs == "" }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"tieout/extract"
+	"tieout/load"
 )
 
 // standing is what a stream remembers from run to run, in the position of its checkpoint.
@@ -16,20 +17,32 @@ type standing struct {
 
 // listStanding is what is known of one list. Only proofs are believed; all else says where to look first.
 type listStanding struct {
-	Open        bool             `json:"open,omitempty"`        // a pass from end to end has begun and has not ended
-	OpenedAt    time.Time        `json:"opened_at,omitzero"`    // when it began
-	Position    extract.Position `json:"position,omitempty"`    // where it goes on; empty: at the beginning
-	PassedAt    time.Time        `json:"passed_at,omitzero"`    // when the last whole pass began
-	PassedFrom  time.Time        `json:"passed_from,omitzero"`  // the last answer before that pass
-	Order       extract.Order    `json:"order,omitempty"`       // in which the last pages came
-	Tail        extract.Position `json:"tail,omitempty"`        // the last page that held records, when the list was read to its end
-	AnsweredAt  time.Time        `json:"answered_at,omitzero"`  // the last answer that was read: times of answers only rise
-	Counted     []answer         `json:"counted,omitempty"`     // the last answers with a count
-	LeftAt      time.Time        `json:"left_at,omitzero"`      // when a record was last found to have left
-	StableAt    time.Time        `json:"stable_at,omitzero"`    // records that were listed by then have been read twice, the same both times
-	SettledAt   time.Time        `json:"settled_at,omitzero"`   // all spans before have been counted and agree
-	Quarantine  []string         `json:"quarantine,omitempty"`  // what names the records that could not be read
-	Quarantined bool             `json:"quarantined,omitempty"` // there are more of them than are named
+	Open        bool                        `json:"open,omitempty"`        // a pass from end to end has begun and has not ended
+	OpenedAt    time.Time                   `json:"opened_at,omitzero"`    // when it began
+	Position    extract.Position            `json:"position,omitempty"`    // where it goes on; empty: at the beginning
+	PassedAt    time.Time                   `json:"passed_at,omitzero"`    // when the last whole pass began
+	OpenedFrom  time.Time                   `json:"opened_from,omitzero"`  // the last answer before the open pass
+	PassedFrom  time.Time                   `json:"passed_from,omitzero"`  // the last answer before the last whole pass
+	Changed     int                         `json:"changed,omitempty"`     // records older than the last whole pass that came or changed since it read them
+	Spans       spansSeen                   `json:"spans,omitzero"`        // what the open pass has shown
+	Gap         gap                         `json:"gap,omitzero"`          // what passes could not mend lately
+	Tails       map[string]extract.Position `json:"tails,omitempty"`       // as Tail, of each slice
+	Order       extract.Order               `json:"order,omitempty"`       // in which the last pages came
+	Tail        extract.Position            `json:"tail,omitempty"`        // the last page that held records, when the list was read to its end
+	AnsweredAt  time.Time                   `json:"answered_at,omitzero"`  // the last answer that was read: times of answers only rise
+	Counted     []answer                    `json:"counted,omitempty"`     // the last answers with a count
+	LeftAt      time.Time                   `json:"left_at,omitzero"`      // when a record was last found to have left
+	StableAt    time.Time                   `json:"stable_at,omitzero"`    // records that were listed by then have been read twice, the same both times
+	SettledAt   time.Time                   `json:"settled_at,omitzero"`   // all spans before have been counted and agree
+	Quarantine  []string                    `json:"quarantine,omitempty"`  // what names the records that could not be read
+	Quarantined bool                        `json:"quarantined,omitempty"` // there are more of them than are named
+}
+
+// gap is why a list could not be proven although it was read from end to end: as long as nothing else is wrong, further
+// passes would not help.
+type gap struct {
+	At      time.Time `json:"at,omitzero"`       // when the last pass had not helped
+	Missing int64     `json:"missing,omitempty"` // records that the partner counts and that are not held; negative: the other way round
 }
 
 // answer is the time of one answer and what it counted. Answers about a list come one after the other: each was asked
@@ -85,14 +98,34 @@ func (s standing) of(list extract.List) *listStanding {
 
 // begin opens a pass from the beginning of the list.
 func (l *listStanding) begin(now time.Time) {
-	l.Open, l.OpenedAt, l.Position = true, now, ""
+	l.Open, l.OpenedAt, l.OpenedFrom, l.Position, l.Spans = true, now, l.AnsweredAt, "", spansSeen{}
 	l.Quarantine, l.Quarantined = nil, false // all of it comes by again
 }
 
-// end closes the pass, all of whose answers came after an instant.
-func (l *listStanding) end(from time.Time) {
-	l.PassedFrom = from
-	l.PassedAt, l.Open, l.OpenedAt, l.Position = l.OpenedAt, false, time.Time{}, ""
+// end closes the pass. What changes from now on has changed since it was read.
+func (l *listStanding) end() {
+	l.PassedAt, l.PassedFrom, l.Changed = l.OpenedAt, l.OpenedFrom, 0
+	l.Open, l.OpenedAt, l.OpenedFrom, l.Position = false, time.Time{}, time.Time{}, ""
+}
+
+// ended notes the last page that held records: of the list, or of one of its slices.
+func (l *listStanding) ended(page extract.Page, position extract.Position, sliced bool) {
+	if l.Tail = position; !sliced {
+		return
+	}
+	if l.Tails == nil {
+		l.Tails = map[string]extract.Position{}
+	}
+	l.Tails[page.Slice] = position
+}
+
+// wrote counts what was new in a write among the records that the last whole pass must have read.
+func (l *listStanding) wrote(receipt load.Receipt) {
+	for _, row := range receipt.Changed {
+		if row.Base().CreatedAt.Before(l.PassedAt) {
+			l.Changed++
+		}
+	}
 }
 
 // quarantined notes the name of a record that could not be read.

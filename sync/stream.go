@@ -72,14 +72,18 @@ func (s *streamRun) resume(ctx context.Context) error {
 	return nil
 }
 
-// write stores a batch and then advances the checkpoint: in this order only.
-func (s *streamRun) write(ctx context.Context, batch load.Batch) (load.Receipt, error) {
+// write stores a batch and then advances the checkpoint: in this order only. Note, which may be nil, is told what was
+// new before the checkpoint is written.
+func (s *streamRun) write(ctx context.Context, batch load.Batch, note func(load.Receipt)) (load.Receipt, error) {
 	batch.Stream, batch.RunID = s.stream, s.ID
 	receipt, err := s.Destination.Write(ctx, batch)
 	if err != nil {
 		return receipt, s.broken("write", err)
 	}
 	s.result.Counts.Versions += uint64(receipt.Versions)
+	if note != nil {
+		note(receipt)
+	}
 	next := s.checkpoint
 	next.Seq++
 	next.Position = s.standing.position()

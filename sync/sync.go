@@ -89,10 +89,21 @@ func (r *Result) certified(c checkpoints.Certificate) {
 	}
 	sum.List, sum.IDsSHA256 = "", ""
 	sum.DistinctIDs += c.DistinctIDs
-	if sum.Proven() && (!c.Proven() || c.ProvenAt.Before(sum.ProvenAt)) {
+	if weaker := strength(c) < strength(sum); weaker || strength(c) == strength(sum) && c.ProvenAt.Before(sum.ProvenAt) {
 		sum.Level, sum.ProvenAt, sum.Reason, sum.Assumptions = c.Level, c.ProvenAt, c.Reason, c.Assumptions
 	}
 	r.Certificate = sum
+}
+
+// strength orders certificates: nothing, stable, proven.
+func strength(c checkpoints.Certificate) int {
+	switch {
+	case c.Proven():
+		return 2
+	case c.Level == checkpoints.LevelStable:
+		return 1
+	}
+	return 0
 }
 
 // Sync reads every stream of every account, accounts and lists side by side, and returns a result for each in the

@@ -130,13 +130,15 @@ func (m *Memory) Runs(stream schema.Stream) []checkpoints.StreamRun {
 	return last(runs, func(run checkpoints.StreamRun) string { return run.RunID })
 }
 
-// Certificates returns what was recorded of the stream's certificates: one entry a run, list, window and
-// level, the last one of each, in the order in which they were first recorded.
+// Certificates returns what was recorded of the stream's certificates: one entry a run, list, window,
+// level and instant, the last one of each, in the order in which they were first recorded.
 func (m *Memory) Certificates(stream schema.Stream) []checkpoints.Certificate {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	certificates := slices.DeleteFunc(slices.Clone(m.certificates), func(c checkpoints.Certificate) bool { return !same(c.Stream, stream) })
-	return last(certificates, func(c checkpoints.Certificate) [4]string { return [4]string{c.RunID, c.List, c.Window, c.Level} })
+	return last(certificates, func(c checkpoints.Certificate) [5]string {
+		return [5]string{c.RunID, c.List, c.Window, c.Level, c.ProvenAt.String()}
+	})
 }
 
 // Cuts returns what was recorded of the account's cuts: one entry a run and currency, the last one of each, in the

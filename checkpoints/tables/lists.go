@@ -51,6 +51,9 @@ ORDER BY account, resource, list, window`, s.database), provenLevels()...)
 	}
 	for i := range lists {
 		lists[i].CertifiedAt = lists[i].CertifiedAt.UTC()
+		if lists[i].Level == checkpoints.LevelUnproven {
+			lists[i].StableAt = nil // it was, and the last reading was another
+		}
 	}
 	return lists, nil
 }
