@@ -87,6 +87,9 @@ func (t *tally) life(seed uint64, h habit) error {
 	if text := w.differs(); text != "" {
 		return fmt.Errorf("after a pass over the resting list: %s", text)
 	}
+	if text := w.unfounded(); text != "" {
+		return fmt.Errorf("a tombstone without a certificate: %s", text)
+	}
 	t.requests += w.requests
 	return nil
 }

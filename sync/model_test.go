@@ -299,3 +299,19 @@ func (w *modelWorld) differs() string {
 
 // wait lets the virtual time of a bubble go by.
 func wait(d time.Duration) { <-time.After(d) }
+
+// unfounded names a tombstone whose evidence is no certificate on record.
+func (w *modelWorld) unfounded() string {
+	recorded := map[string]bool{}
+	for _, c := range w.checkpoints.Certificates(modelStream) {
+		recorded[fmt.Sprintf("%s %s %s", c.RunID, c.Level, c.ProvenAt.Format(time.RFC3339Nano))] = true
+	}
+	for id, versions := range w.destination.Versions(modelStream) {
+		for _, row := range versions {
+			if record := row.Base(); !record.DeletedAt.IsZero() && !recorded[record.Evidence] {
+				return id + " by " + record.Evidence
+			}
+		}
+	}
+	return ""
+}
