@@ -138,11 +138,12 @@ func (w *modelWorld) lastSeen(t *testing.T, id string) (at time.Time) {
 func TestLateRecords(t *testing.T) {
 	h := habit{order: extract.OrderNewest, counted: true}
 	w := newModelWorld(newModel(rand.New(rand.NewPCG(5, 5)), h, 30))
+	w.rows = 10 // it comes to stand on the second page, the first of which holds another new one
 	w.night(false)
 	w.insert()
 	w.records[0], w.records[9] = w.records[9], w.records[0]
 	w.insert()
-	if night := w.night(false); night.Outcome != checkpoints.Done || w.differs() != "" {
-		t.Errorf("the night ended %s: %v; %s", night.Outcome, night.Err, w.differs())
+	if night := w.night(false); night.Outcome != checkpoints.Done || night.Certificate.Passes > 0 || w.differs() != "" {
+		t.Errorf("the night ended %s after %d passes: %v; %s", night.Outcome, night.Certificate.Passes, night.Err, w.differs())
 	}
 }

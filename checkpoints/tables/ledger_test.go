@@ -86,8 +86,8 @@ func testCertificate(t *testing.T, conn driver.Conn) {
 	certify(t, store,
 		checkpoints.Certificate{Stream: deposits, RunID: "1", Level: checkpoints.LevelUnproven, ProvenAt: evening, DistinctIDs: 7, Reason: `the partner's \ count`},
 		checkpoints.Certificate{Stream: trades, RunID: "1", Level: checkpoints.LevelC3n, ProvenAt: evening, Total: &zero, Assumptions: "A1 A2"},
-		checkpoints.Certificate{Stream: deposits, RunID: "2", Level: checkpoints.LevelStable, ProvenAt: evening.Add(time.Hour), Total: &zero, DistinctIDs: 1, Reason: "to be replaced"},
-		checkpoints.Certificate{Stream: deposits, RunID: "2", Level: checkpoints.LevelStable, ProvenAt: evening.Add(time.Microsecond), DistinctIDs: 1}, // of an older instant
+		checkpoints.Certificate{Stream: deposits, RunID: "2", Level: checkpoints.LevelStable, ProvenAt: evening.Add(time.Microsecond), Total: &zero, DistinctIDs: 1, Reason: "to be replaced"},
+		checkpoints.Certificate{Stream: deposits, RunID: "2", Level: checkpoints.LevelStable, ProvenAt: evening.Add(time.Microsecond), DistinctIDs: 1},
 		checkpoints.Certificate{Stream: trades, RunID: "2", Level: checkpoints.LevelC3n, ProvenAt: evening, Total: &many, DistinctIDs: many},
 		checkpoints.Certificate{Stream: trades, RunID: "2", Level: checkpoints.LevelUnproven, ProvenAt: evening, DistinctIDs: 1}, // of another level
 		checkpoints.Certificate{Stream: trades, RunID: "2", List: "it's", Window: `a\/b`, Level: checkpoints.LevelC3, ProvenAt: evening, IDsSHA256: "0f", Passes: 3, Requests: many},

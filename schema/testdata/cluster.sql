@@ -255,10 +255,10 @@ CREATE TABLE IF NOT EXISTS `tieout`.sync_certificates ON CLUSTER `main`
     requests     UInt64                          COMMENT 'Requests that the run spent on the list.',
     assumptions  String                          COMMENT 'What the proof takes for granted about the list.',
     reason       String                          COMMENT 'Why there is no proof; empty where there is one.',
-    recorded_at  DateTime64(6, 'UTC')            COMMENT 'When this row was written; of a run, a list, a window and a level the last row counts.'
+    recorded_at  DateTime64(6, 'UTC')            COMMENT 'When this row was written; of rows with one key the last one counts.'
 )
 ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{uuid}/all', '{shard}_{replica}', recorded_at)
-ORDER BY (account, resource, list, window, run_id, level)
+ORDER BY (account, resource, list, window, run_id, level, proven_at)
 SETTINGS replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 2592000
 COMMENT 'For each run and list: whether ClickHouse holds the whole of the partner''s list, and by which proof.';
 
