@@ -52,12 +52,15 @@ func Contend(ctx context.Context, leases checkpoints.Leases, claim checkpoints.C
 		if err != nil {
 			return reigns, err
 		}
-		begin := time.Now().UnixNano()
-		reign := Reign{Fence: lease.Fence, Begin: begin, End: begin}
+		now := time.Now()
+		if !lease.Holds(now, 0) {
+			continue // held up for so long that it has ended: who looks at it does not believe it
+		}
+		reign := Reign{Fence: lease.Fence, Begin: now.UnixNano()}
 		if begun != nil {
 			begun()
 		}
-		for now := time.Now(); lease.Holds(now, 0) && ctx.Err() == nil; now = time.Now() {
+		for ; lease.Holds(now, 0) && ctx.Err() == nil; now = time.Now() {
 			reign.End = now.UnixNano() // here it would write
 			Pauses(ctx, claim.Term)
 			if rand.IntN(6) == 0 {
@@ -77,7 +80,9 @@ func Contend(ctx context.Context, leases checkpoints.Leases, claim checkpoints.C
 				lease = extended
 			}
 		}
-		reigns = append(reigns, reign)
+		if reign.End > 0 {
+			reigns = append(reigns, reign)
+		}
 	}
 	return reigns, nil
 }
@@ -89,8 +94,8 @@ func CheckReigns(t *testing.T, reigns []Reign, atLeast int) {
 	slices.SortFunc(reigns, func(a, b Reign) int { return int(a.Begin - b.Begin) })
 	for i := 1; i < len(reigns); i++ {
 		if before, after := reigns[i-1], reigns[i]; after.Begin < before.End {
-			t.Errorf("lease %d was held from %d to %d, lease %d from %d: for %s by two", before.Fence, before.Begin, before.End,
-				after.Fence, after.Begin, time.Duration(before.End-after.Begin))
+			t.Errorf("lease %d was held from %d to %d, lease %d from %d to %d: for %s by two", before.Fence, before.Begin, before.End,
+				after.Fence, after.Begin, after.End, time.Duration(before.End-after.Begin))
 		}
 		if reigns[i].Fence <= reigns[i-1].Fence {
 			t.Errorf("lease %d came after lease %d", reigns[i].Fence, reigns[i-1].Fence)

@@ -34,7 +34,7 @@ func (c *steppedConn) Exec(ctx context.Context, query string, args ...any) error
 }
 
 // stepsTerm is short enough to wait for its end, and long enough for what must come before.
-const stepsTerm = 1500 * time.Millisecond
+const stepsTerm = 3 * time.Second
 
 func stepsClaim(runID string) checkpoints.Claim {
 	return checkpoints.Claim{Scope: "account a", Holder: checkpoints.Holder{RunID: runID}, Term: stepsTerm}
@@ -59,13 +59,13 @@ func testSteps(t *testing.T, conn driver.Conn) {
 				_, err := tables.NewLeases(&clickhouse.Connection{Conn: holder}, database, nil).Extend(t.Context(), lease)
 				held <- err
 			}()
-			<-holderStopped // he has seen that the lease is his
+			stoppedBefore(t, holderStopped, held) // he has seen that the lease is his
 			<-time.After(time.Until(lease.Until) + 100*time.Millisecond)
 			go func() {
 				_, err := tables.NewLeases(&clickhouse.Connection{Conn: rival}, database, nil).Take(t.Context(), stepsClaim("rival"))
 				taken <- err
 			}()
-			<-rivalStopped // he has seen that the lease has ended
+			stoppedBefore(t, rivalStopped, taken) // he has seen that the lease has ended
 			var extending, taking error
 			if test.rivalFirst {
 				close(rival.goOn)
@@ -83,5 +83,16 @@ func testSteps(t *testing.T, conn driver.Conn) {
 				t.Errorf("the holder was told %v, the rival %v", extending, taking)
 			}
 		})
+	}
+}
+
+// stoppedBefore waits until a process stops before its write. One that came to its end without a write was too slow,
+// or shows a fault.
+func stoppedBefore(t *testing.T, stopped <-chan struct{}, ended <-chan error) {
+	t.Helper()
+	select {
+	case <-stopped:
+	case err := <-ended:
+		t.Fatalf("it did not come to its write: %v", err)
 	}
 }

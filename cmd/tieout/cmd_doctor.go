@@ -7,8 +7,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
+	"tieout/checkpoints"
 	"tieout/extract"
 	"tieout/schema"
 )
@@ -17,7 +19,7 @@ func (a *app) doctorCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "doctor",
 		Short: "Check configuration, credentials, clock, ClickHouse and one page of each stream",
-		Long: `Check everything that a run needs, and store nothing.
+		Long: `Check everything that a run needs, and store no record.
 
 For each stream a page with records is looked for, five pages far: it shows whether the key is accepted, how far the
 partner's clock is from this machine's, and which of the partner's fields feed which column. Where a key's nonces must
@@ -30,20 +32,20 @@ rise, the last one is remembered in ClickHouse, as by tieout sync.`,
 			}
 			d := &doctor{app: a}
 			d.say(nil, "configuration: %d accounts, time zone %s", len(config.Accounts), config.Timezone)
-			keys, done := d.clickhouse(cmd.Context(), config)
+			w, done := d.clickhouse(cmd.Context(), config)
 			defer done()
+			var keys extract.KeyStore // nil: nothing is kept
+			if w != nil {
+				keys = w.ledger()
+			}
 			keyring := extract.NewKeyring(keys)
 			defer a.closingKeys(cmd.Context(), keyring)
 			clients, err := a.clients(config, a.transport(config), keyring)
 			if err != nil {
 				return err
 			}
-			for _, c := range clients {
-				if keys == nil && needsKeyStore(c.Account().Definition) {
-					d.warn("%s: not asked, because its nonces must rise from one process to the next, and nobody would remember them: run tieout migrate first", c.Account().Name)
-					continue
-				}
-				d.account(cmd.Context(), c)
+			if err := d.accounts(cmd.Context(), w, clients); err != nil {
+				return err
 			}
 			return d.verdict()
 		},
@@ -78,8 +80,33 @@ func (d *doctor) warn(format string, args ...any) {
 	fmt.Fprintf(d.stdout, "look  "+format+"\n", args...)
 }
 
-// clickhouse looks at ClickHouse and returns where the state of keys is kept, nil if it is nowhere, and what closes it.
-func (d *doctor) clickhouse(ctx context.Context, config Config) (extract.KeyStore, func()) {
+// accounts asks every account whose key no run is using: rate limit and nonces of a key are counted in one process.
+// Without a ClickHouse that is up to date nobody can tell, and nobody runs.
+func (d *doctor) accounts(ctx context.Context, w *warehouse, clients []client) error {
+	if w != nil {
+		owned, err := d.own(ctx, w, clients, "doctor "+uuid.NewString())
+		if err != nil {
+			return err
+		}
+		held, hold := checkpoints.Keep(ctx, w.leases(), owned.leases)
+		defer d.release(ctx, hold)
+		ctx, clients = held, owned.clients
+		if owned.refused != nil {
+			d.warn("accounts that a run is reading are not asked")
+		}
+	}
+	for _, c := range clients {
+		if w == nil && needsKeyStore(c.Account().Definition) {
+			d.warn("%s: not asked, because its nonces must rise from one process to the next, and nobody would remember them: run tieout migrate first", c.Account().Name)
+			continue
+		}
+		d.account(ctx, c)
+	}
+	return nil
+}
+
+// clickhouse looks at ClickHouse and returns it, nil if nothing can be kept there, and what closes it.
+func (d *doctor) clickhouse(ctx context.Context, config Config) (*warehouse, func()) {
 	w, err := d.open(ctx, config, forWork)
 	if err != nil {
 		d.say(err, "ClickHouse")
@@ -100,7 +127,7 @@ func (d *doctor) clickhouse(ctx context.Context, config Config) (extract.KeyStor
 		d.warn("schema: %d steps are pending; tieout sync and tieout migrate apply them", len(pending))
 	default:
 		d.say(nil, "schema: up to date")
-		return w.ledger(), done
+		return w, done
 	}
 	return nil, done
 }

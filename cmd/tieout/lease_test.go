@@ -86,6 +86,9 @@ func TestServerSecondRun(t *testing.T) {
 		"account coinut_main is left out: account coinut_main is held by another run: run %s, process %d on %s, since 2", runs[0], first.Process.Pid, host)) {
 		t.Errorf("beside the run %v the second says %s", runs, f.stderr)
 	}
+	if out := w.must(exitDone, "doctor").stdout; !strings.Contains(out, "look  accounts that a run is reading are not asked") || strings.Contains(out, "ok    coinut_main") {
+		t.Errorf("the doctor asked beside the run: %s", out)
+	}
 	// Another account with the same key shares its rate limit and its nonces.
 	other := w.with("TIEOUT_ACCOUNTS=alias", "TIEOUT_ALIAS_PROVIDER=coinut", "TIEOUT_ALIAS_BASE_URL="+w.value("TIEOUT_COINUT_MAIN_BASE_URL"),
 		"TIEOUT_ALIAS_API_KEY="+w.value("TIEOUT_COINUT_MAIN_API_KEY"), "TIEOUT_ALIAS_API_SECRET="+w.value("TIEOUT_COINUT_MAIN_API_SECRET"))
