@@ -95,7 +95,7 @@ func (c *Client) judge(response *http.Response, got reply, sent time.Time) *refu
 	}
 	refused.cause = fmt.Errorf("the partner answered %s", said)
 	if refused.quarantine {
-		refused.body = []byte(c.redact(string(got.body), got.signature))
+		refused.body = c.sought(got.signature).withoutJSON(got.body)
 	}
 	if refused.class == schema.ClassCredentials {
 		refused.cause = fmt.Errorf("%w%s", refused.cause, skewNote(response, sent))
