@@ -50,7 +50,24 @@ const (
 // signatures for sixty seconds only.
 const clockSkewMax = 5 * time.Second
 
-// judge returns nil if the answer is what was asked for. It is the one place that looks at codes and words.
+// judgeUnread judges an answer whose body could not be read: what the code and the headers say holds without it. Where
+// the body has the last word, as about a success or about what becomes of a record, the fault is the body's.
+func (c *Client) judgeUnread(response *http.Response, unread *refusal, sent time.Time) *refusal {
+	code := response.StatusCode
+	refused := c.meaning(response, parsedAnswer{})
+	if code < 300 || refused.class == schema.ClassStream {
+		unread.code = code
+		return unread
+	}
+	refused.code = code
+	refused.cause = fmt.Errorf("the partner answered %d, and its body could not be read: %w", code, unread.cause)
+	if refused.class == schema.ClassCredentials {
+		refused.cause = fmt.Errorf("%w%s", refused.cause, skewNote(response, sent))
+	}
+	return refused
+}
+
+// judge returns nil if the answer is what was asked for. It and judgeUnread are the places that look at codes and words.
 func (c *Client) judge(response *http.Response, got reply, sent time.Time) *refusal {
 	answers := &c.account.Definition.Answers
 	parsed := answers.parse(got.body)
@@ -78,7 +95,7 @@ func (c *Client) judge(response *http.Response, got reply, sent time.Time) *refu
 	}
 	refused.cause = fmt.Errorf("the partner answered %s", said)
 	if refused.quarantine {
-		refused.body = []byte(c.redact(string(got.body), got.signature))
+		refused.body = c.sought(got.signature).withoutJSON(got.body)
 	}
 	if refused.class == schema.ClassCredentials {
 		refused.cause = fmt.Errorf("%w%s", refused.cause, skewNote(response, sent))
@@ -142,13 +159,12 @@ func (c Condition) holds(value jsontext.Value) bool {
 // code.
 func (c *Client) meaning(response *http.Response, parsed parsedAnswer) *refusal {
 	code := response.StatusCode
-	after := response.Header.Get("Retry-After")
-	if code == http.StatusTooManyRequests || (code == http.StatusServiceUnavailable && after != "") {
-		return &refusal{class: schema.ClassTransient, exhausted: schema.ClassUnavailable, limited: true, wait: retryAfter(after, time.Now())}
+	if limitedByCode(response) {
+		return MeansLimit.refusal(response.Header)
 	}
 	for _, rule := range c.account.Definition.Answers.Errors {
 		if (len(rule.HTTP) == 0 || slices.Contains(rule.HTTP, code)) && (rule.Word == "" || strings.EqualFold(rule.Word, parsed.word)) {
-			return rule.Means.refusal()
+			return rule.Means.refusal(response.Header)
 		}
 	}
 	switch {
@@ -159,12 +175,19 @@ func (c *Client) meaning(response *http.Response, parsed parsedAnswer) *refusal 
 	case code >= 500, code == http.StatusRequestTimeout:
 		return &refusal{class: schema.ClassTransient, exhausted: schema.ClassStream}
 	case code == http.StatusBadRequest, code == http.StatusUnprocessableEntity:
-		return MeansQuarantine.refusal()
+		return MeansQuarantine.refusal(response.Header)
 	}
 	return &refusal{class: schema.ClassStream}
 }
 
-func (m Meaning) refusal() *refusal {
+// limitedByCode reports whether the code and the headers alone tell of the rate limit, whatever the body says.
+func limitedByCode(response *http.Response) bool {
+	return response.StatusCode == http.StatusTooManyRequests ||
+		(response.StatusCode == http.StatusServiceUnavailable && response.Header.Get("Retry-After") != "")
+}
+
+// refusal returns what a meaning makes of an answer with these headers.
+func (m Meaning) refusal(header http.Header) *refusal {
 	switch m {
 	case MeansRetry:
 		return &refusal{class: schema.ClassTransient, exhausted: schema.ClassStream}
@@ -175,43 +198,52 @@ func (m Meaning) refusal() *refusal {
 	case MeansQuarantine:
 		return &refusal{class: schema.ClassStream, quarantine: true, hint: "no page is skipped: the list is read on from here once the partner answers"}
 	case MeansLimit:
-		return &refusal{class: schema.ClassTransient, exhausted: schema.ClassUnavailable, limited: true}
+		return &refusal{class: schema.ClassTransient, exhausted: schema.ClassUnavailable, limited: true, wait: retryAfter(header, time.Now())}
 	}
 	return &refusal{class: schema.ClassStream}
 }
 
 // retryAfter reads seconds or a date; what is neither counts as absent. A stated wait is kept between one second
 // and one hour.
-func retryAfter(header string, now time.Time) time.Duration {
+func retryAfter(header http.Header, now time.Time) time.Duration {
+	stated := header.Get("Retry-After")
 	wait := time.Duration(0)
-	if seconds, err := strconv.ParseUint(header, 10, 32); err == nil {
+	if seconds, err := strconv.ParseUint(stated, 10, 32); err == nil {
 		wait = time.Duration(seconds) * time.Second
-	} else if date, err := http.ParseTime(header); err == nil {
-		wait = date.Sub(now)
+	} else if date, err := http.ParseTime(stated); err == nil {
+		wait = date.Sub(partnerTime(header, now))
 	} else {
 		return 0
 	}
 	return min(max(wait, retryAfterMin), retryAfterMax)
 }
 
+// partnerTime is the partner's clock by the answer's own date, against which the instants in its headers are measured;
+// ours if it does not tell.
+func partnerTime(header http.Header, now time.Time) time.Time {
+	if date, err := http.ParseTime(header.Get("Date")); err == nil {
+		return date
+	}
+	return now
+}
+
 // budgetRest reads the headers in which some partners tell what is left of a limit. Where nothing is, it returns how
-// long until there is, at most a window; else zero. They can only slow us down: a partner that says there is plenty is
-// not believed.
-func budgetRest(header http.Header, now time.Time, window time.Duration) time.Duration {
+// long until there is, at most the longest window, or some of it if that cannot be read; else zero. They can only slow
+// us down: a partner that says there is plenty is not believed.
+func budgetRest(header http.Header, now time.Time, some, longest time.Duration) time.Duration {
 	for _, prefix := range []string{"X-RateLimit-", "RateLimit-"} {
 		if header.Get(prefix+"Remaining") != "0" {
 			continue
 		}
 		reset, err := strconv.ParseInt(header.Get(prefix+"Reset"), 10, 64)
-		if err != nil || reset < 0 {
-			return window
-		}
 		// A count of seconds, or a Unix time: no window is years long.
-		rest := time.Duration(min(reset, int64(window/time.Second))) * time.Second
 		if reset > secondsOfAYear {
-			rest = time.Unix(reset, 0).Sub(now)
+			reset = max(0, reset-partnerTime(header, now).Unix())
 		}
-		return min(max(rest, 0), window)
+		if err != nil || reset < 0 || reset > secondsOfAYear {
+			return some
+		}
+		return min(time.Duration(reset)*time.Second, longest)
 	}
 	return 0
 }

@@ -223,15 +223,23 @@ func (c *Client) backOff(ctx context.Context, refused *refusal, attempts int) er
 func (c *Client) pauseAfter(stated time.Duration) time.Duration {
 	pause := max(stated, c.longestWindow())
 	if stated == 0 {
-		for _, window := range c.account.Windows {
-			pause = max(pause, window.Per)
-		}
+		pause = max(pause, c.wholeWindow())
 	}
 	return pause
 }
 
-// longestWindow is the least pause after a refusal, and the most that a header about what is left can make the key
-// rest. Hours are too long where the partner itself names a shorter wait.
+// wholeWindow is the longest of the key's windows, however long, and the most that a header about what is left can make
+// the key rest.
+func (c *Client) wholeWindow() time.Duration {
+	longest := c.longestWindow()
+	for _, window := range c.account.Windows {
+		longest = max(longest, window.Per)
+	}
+	return longest
+}
+
+// longestWindow is the least pause after a refusal, and how long the key rests where nothing is left of a limit for a
+// time that cannot be read. Hours are too long where the partner itself names a shorter wait.
 func (c *Client) longestWindow() time.Duration {
 	longest := max(time.Second, time.Duration(c.account.Definition.Lockout))
 	for _, window := range c.account.Windows {
@@ -243,10 +251,9 @@ func (c *Client) longestWindow() time.Duration {
 // attempt sends a request once and returns what came back. Every error is a *refusal, but for what the key's store
 // says.
 func (c *Client) attempt(ctx context.Context, r request) (reply, error) {
-	begun := time.Now()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	signed, signature, err := c.sign(ctx, r, begun)
+	signed, signature, begun, err := c.sign(ctx, r)
 	if err != nil {
 		return reply{}, err
 	}
@@ -258,11 +265,13 @@ func (c *Client) attempt(ctx context.Context, r request) (reply, error) {
 		return reply{}, refused
 	}
 	defer response.Body.Close()
+	c.slowDown(response)
 	got := reply{header: response.Header, signature: signature, request: c.requestID(response.Header, signature)}
+	got.clockSkew, _ = clockSkew(response, begun)
 	var refused *refusal
-	if got.body, refused = c.readBody(ctx, cancel, response, signature); refused == nil {
-		c.limiter.rest(budgetRest(response.Header, time.Now(), c.longestWindow()))
-		got.clockSkew, _ = clockSkew(response, begun)
+	if got.body, refused = c.readBody(ctx, cancel, response, signature); refused != nil {
+		refused = c.judgeUnread(response, refused, begun)
+	} else {
 		refused = c.judge(response, got, begun)
 	}
 	if refused != nil {
@@ -272,8 +281,19 @@ func (c *Client) attempt(ctx context.Context, r request) (reply, error) {
 	return got, nil
 }
 
-// sign makes one attempt of a request, with a time, a nonce and a signature of its own, which it returns as well.
-func (c *Client) sign(ctx context.Context, r request, now time.Time) (*http.Request, schema.Secret, error) {
+// slowDown lets the key rest for what the code and the headers of an answer say, before its body is read: that can take
+// a minute, and fail, and the key's other requests would leave meanwhile.
+func (c *Client) slowDown(response *http.Response) {
+	now := time.Now()
+	c.limiter.rest(budgetRest(response.Header, now, c.longestWindow(), c.wholeWindow()))
+	if limitedByCode(response) {
+		c.limiter.rest(c.pauseAfter(retryAfter(response.Header, now)))
+	}
+}
+
+// sign makes one attempt of a request, with a nonce, a time and a signature of its own. It returns the signature and
+// the time as well.
+func (c *Client) sign(ctx context.Context, r request) (*http.Request, schema.Secret, time.Time, error) {
 	signing := &c.account.Definition.Signing
 	target := *c.base
 	// The path is escaped already: an identifier with a slash in it must arrive as one name.
@@ -283,7 +303,7 @@ func (c *Client) sign(ctx context.Context, r request, now time.Time) (*http.Requ
 	}
 	var err error
 	if target.Path, err = url.PathUnescape(target.RawPath); err != nil {
-		return nil, schema.Secret{}, &refusal{class: schema.ClassConfiguration, cause: errors.New("the address cannot be used")}
+		return nil, schema.Secret{}, time.Time{}, &refusal{class: schema.ClassConfiguration, cause: errors.New("the address cannot be used")}
 	}
 	target.RawQuery = r.query
 	body := r.body
@@ -294,15 +314,16 @@ func (c *Client) sign(ctx context.Context, r request, now time.Time) (*http.Requ
 	// connection dies, and the partner would see one nonce twice.
 	signed, err := http.NewRequestWithContext(ctx, string(r.method), target.String(), io.NopCloser(bytes.NewReader(body)))
 	if err != nil {
-		return nil, schema.Secret{}, &refusal{class: schema.ClassConfiguration, cause: errors.New("the address cannot be used")}
+		return nil, schema.Secret{}, time.Time{}, &refusal{class: schema.ClassConfiguration, cause: errors.New("the address cannot be used")}
 	}
 	if len(body) > 0 {
 		signed.ContentLength = int64(len(body))
 	}
-	nonce, err := c.nonces.next(ctx, now)
+	nonce, err := c.nonces.next(ctx, time.Now())
 	if err != nil {
-		return nil, schema.Secret{}, err
+		return nil, schema.Secret{}, time.Time{}, err
 	}
+	now := time.Now() // after the nonce, which may have had to wait for the store and for the clock
 	_, headers, signature := signing.sign(SigningInput{
 		Method: signed.Method, Host: signed.URL.Host, Path: signed.URL.EscapedPath(), Query: signed.URL.RawQuery,
 		BasePath: c.base.EscapedPath(), Body: body, Timestamp: signing.stamp(now), Nonce: nonce, Credentials: c.account.Credentials,
@@ -310,7 +331,7 @@ func (c *Client) sign(ctx context.Context, r request, now time.Time) (*http.Requ
 	if signed.Header = headers; headers.Get("Accept-Encoding") == "" {
 		headers.Set("Accept-Encoding", "gzip")
 	}
-	return signed, signature, nil
+	return signed, signature, now, nil
 }
 
 // unreachable explains a transport's error without the address, which its text repeats in full.

@@ -1,6 +1,7 @@
 package extract
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/sha256"
 	"fmt"
@@ -84,19 +85,16 @@ type reader struct {
 	found   []jsontext.Value
 	scratch []byte
 	check   recordCheck
-	secrets []string // of the account: no record may repeat one
-	lastID  string   // identifier of the last record that was read
-	left    bool     // the last record is of another resource
+	secrets sought // of the account: no record may repeat one
+	bare    bareText
+	lastID  string // identifier of the last record that was read
+	left    bool   // the last record is of another resource
 }
 
 func newReader(account Account, resource schema.Resource, slice string, asked answer) *reader {
 	m := account.Definition.Resources[resource].mapping
 	r := &reader{account: account.Name, sentAt: asked.sentAt.UTC(), at: asked.at.UTC(), slice: slice, def: account.Definition, mapping: m}
-	for _, secret := range []schema.Secret{asked.signature, account.Credentials["api_key"], account.Credentials["api_secret"]} {
-		if text := secret.Reveal(); len(text) >= secretLengthMin {
-			r.secrets = append(r.secrets, text)
-		}
-	}
+	r.secrets = soughtAmong([]schema.Secret{asked.signature, account.Credentials["api_key"], account.Credentials["api_secret"]}, secretLengthMin)
 	r.uses = make([]map[int]int, len(m.columns))
 	for i := range r.uses {
 		r.uses[i] = map[int]int{}
@@ -170,17 +168,17 @@ func (r *reader) read(i item) (schema.Row, *schema.Rejected) {
 // anything.
 const secretLengthMin = 8
 
-// repeatsSecret reports whether the payload holds one of our credentials, and takes it out: quarantine keeps what a
-// partner sent, but no secret.
+// repeatsSecret reports whether the payload holds one of our credentials, however it is spelled, and takes it out:
+// quarantine keeps what a partner sent, but no secret.
 func (r *reader) repeatsSecret(record *schema.Record) bool {
-	payload := string(record.Payload)
-	for _, secret := range r.secrets {
-		payload = strings.ReplaceAll(payload, secret, schema.Secret{}.String())
-	}
-	if payload == string(record.Payload) {
+	if !r.secrets.stands(record.Payload, &r.bare) {
 		return false
 	}
-	record.Payload = []byte(payload)
+	clean := r.secrets.withoutJSON(record.Payload)
+	if bytes.Equal(clean, record.Payload) {
+		return false
+	}
+	record.Payload = clean
 	return true
 }
 

@@ -1,31 +1,24 @@
 package extract
 
 import (
-	"cmp"
 	"log/slog"
 	"maps"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 
 	"tieout/schema"
 )
 
 // redact takes the account's credentials and a signature that was sent out of a text that the other side has had a
-// hand in, as they are and as Go quotes them, the longest first: one may be the beginning of another. Where a
-// signature covers little, who has it can make requests of his own while it lives.
+// hand in. Where a signature covers little, who has it can make requests of his own while it lives.
 func (c *Client) redact(text string, signature schema.Secret) string {
-	secrets := append(slices.Collect(maps.Values(c.account.Credentials)), signature)
-	slices.SortFunc(secrets, func(a, b schema.Secret) int { return cmp.Compare(len(b.Reveal()), len(a.Reveal())) })
-	for _, secret := range secrets {
-		if !secret.IsZero() {
-			quoted := strconv.Quote(secret.Reveal())
-			text = strings.ReplaceAll(text, secret.Reveal(), secret.String())
-			text = strings.ReplaceAll(text, quoted[1:len(quoted)-1], secret.String())
-		}
-	}
-	return text
+	return c.sought(signature).without(text)
+}
+
+// sought are the account's credentials and a signature.
+func (c *Client) sought(signature schema.Secret) sought {
+	return soughtAmong(append(slices.Collect(maps.Values(c.account.Credentials)), signature), 0)
 }
 
 // printable replaces what could move a terminal's cursor or break a line of a log.

@@ -45,20 +45,25 @@ func TestSecretsStayInside(t *testing.T) {
 		"as no JSON":      {200, `%s`},
 		"as a name":       {200, `{"%s":1,"%s":2}`},
 	}
+	everyLetter := func(text string) string { return units(text, `\u%04x`, func(rune) bool { return true }) }
 	for name, reply := range replies {
 		for _, canary := range []string{canaryKey, canarySecret} {
-			t.Run(name, func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
-					body := strings.ReplaceAll(reply.body, "%s", quoted(canary))
-					log := &logText{}
-					client := newClient(t, canaryAccount(t), answering(reply.code, body), log)
-					_, err := client.Fetch(t.Context(), schema.Payments, "")
-					if err == nil {
-						t.Fatal("no error")
-					}
-					noCanary(t, fmt.Sprintf("%v\n%+v\n%#v\n%s\n%s", err, err, err, log, client.Account().Credentials))
+			for _, spelled := range []string{quoted(canary), everyLetter(canary), quoted(quoted(canary))} {
+				t.Run(name, func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						body := strings.ReplaceAll(reply.body, "%s", spelled)
+						log := &logText{}
+						client := newClient(t, canaryAccount(t), answering(reply.code, body), log)
+						_, err := client.Fetch(t.Context(), schema.Payments, "")
+						if err == nil {
+							t.Fatal("no error")
+						}
+						text := fmt.Sprintf("%v\n%+v\n%#v\n%s\n%s", err, err, err, log, client.Account().Credentials)
+						noCanary(t, text)
+						noSpelledCanary(t, text)
+					})
 				})
-			})
+			}
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package extract
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -102,8 +103,58 @@ func TestRetryAfter(t *testing.T) {
 		"2026-03-12T17:23:04Z": 0,
 	}
 	for header, want := range tests {
-		if got := retryAfter(header, now); got != want {
+		if got := retryAfter(http.Header{"Retry-After": {header}}, now); got != want {
 			t.Errorf("%q means %s, want %s", header, got, want)
+		}
+	}
+	// A date is the partner's: it is measured against the date of the answer, and only where there is one.
+	for skew, want := range map[string]time.Duration{date(-10 * time.Minute): 11 * time.Minute, date(30 * time.Second): 30 * time.Second, date(time.Hour): time.Second, date(-48 * time.Hour): time.Hour, "today": time.Minute, "": time.Minute} {
+		if got := retryAfter(http.Header{"Retry-After": {date(time.Minute)}, "Date": {skew}}, now); got != want {
+			t.Errorf("in an answer of %q: %s, want %s", skew, got, want)
+		}
+		if got := retryAfter(http.Header{"Retry-After": {"60"}, "Date": {skew}}, now); got != time.Minute {
+			t.Errorf("seconds in an answer of %q: %s, want a minute", skew, got)
+		}
+	}
+}
+
+// TestBudgetRest rests for what a header states, at most for the longest window; for some of it where that cannot be
+// read; and not at all where something is left.
+func TestBudgetRest(t *testing.T) {
+	now := time.Date(2026, 3, 12, 17, 22, 4, 0, time.UTC)
+	const some, longest = 5 * time.Minute, time.Hour
+	unix := func(d time.Duration) string { return fmt.Sprint(now.Add(d).Unix()) }
+	tests := []struct {
+		remaining, reset, date string
+		want                   time.Duration
+	}{
+		{"0", "7", "", 7 * time.Second},
+		{"0", "3000", "", 50 * time.Minute}, // of an hour's window
+		{"0", "86400", "", time.Hour},
+		{"0", unix(40 * time.Minute), "", 40 * time.Minute},
+		{"0", unix(2 * time.Hour), "", time.Hour},
+		{"0", unix(-time.Minute), "", 0},
+		{"0", unix(40 * time.Minute), now.Add(30 * time.Minute).Format(http.TimeFormat), 10 * time.Minute},
+		{"0", fmt.Sprint(now.Add(time.Minute).UnixMilli()), "", some},
+		{"0", "9223372036854775807", "", some},
+		{"0", "99999999999999999999", "", some},
+		{"0", "-1", "", some},
+		{"0", "soon", "", some},
+		{"0", "", "", some},
+		{"0", "0", "", 0},
+		{"1", "3000", "", 0},
+		{"", "3000", "", 0},
+		{"none", "3000", "", 0},
+	}
+	for _, test := range tests {
+		for _, prefix := range []string{"X-RateLimit-", "RateLimit-"} {
+			header := http.Header{}
+			header.Set(prefix+"Remaining", test.remaining)
+			header.Set(prefix+"Reset", test.reset)
+			header.Set("Date", test.date)
+			if got := budgetRest(header, now, some, longest); got != test.want {
+				t.Errorf("%s%+v: %s, want %s", prefix, test, got, test.want)
+			}
 		}
 	}
 }
@@ -115,6 +166,9 @@ func TestLongestWindow(t *testing.T) {
 		client := &Client{account: Account{Definition: &Definition{}, Windows: windowsOf(t, text)}}
 		if got := client.longestWindow(); got != want {
 			t.Errorf("%s: %s, want %s", text, got, want)
+		}
+		if got, want := client.wholeWindow(), map[bool]time.Duration{true: time.Hour, false: want}[strings.Contains(text, "1h")]; got != want {
+			t.Errorf("all of %s: %s, want %s", text, got, want)
 		}
 		for lockout, want := range map[time.Duration]time.Duration{time.Millisecond: want, 24 * time.Hour: 24 * time.Hour} {
 			client.account.Definition.Lockout = Duration(lockout)
