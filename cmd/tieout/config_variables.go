@@ -79,7 +79,7 @@ var variables = []variable{
 	},
 	{
 		variableLookback, "0s",
-		"records made so shortly ago are read again every night even if they are final; the others that are not final always are",
+		"records made so shortly ago are read again every night even if they are final; pending ones always are, and those of unknown status for 72h",
 	},
 	{
 		variableSchedule, "",
