@@ -78,11 +78,11 @@ func (b *bareText) of(spelled []byte) {
 		if i == len(spelled) {
 			break
 		}
-		if unit, ok := escapedUnit(spelled[i:]); ok && i > begin {
+		if unit, ok := escapedUnit(spelled[begin:i], spelled[i:]); ok {
 			i += escapedBytes
 			letter := rune(unit)
-			if low := bytes.TrimLeft(spelled[i:], `\`); utf16.IsSurrogate(letter) && len(low) < len(spelled[i:]) {
-				second, _ := escapedUnit(low)
+			if low := bytes.TrimLeft(spelled[i:], `\`); utf16.IsSurrogate(letter) {
+				second, _ := escapedUnit(spelled[i:len(spelled)-len(low)], low)
 				if pair := utf16.DecodeRune(letter, rune(second)); pair != utf8.RuneError {
 					letter, i = pair, len(spelled)-len(low)+escapedBytes
 				}
@@ -104,9 +104,9 @@ func (b *bareText) of(spelled []byte) {
 // escapedBytes is the length of u002b, behind its backslash.
 const escapedBytes = 5
 
-// escapedUnit reads u002b.
-func escapedUnit(text []byte) (unit uint16, ok bool) {
-	if len(text) < escapedBytes || text[0] != 'u' {
+// escapedUnit reads u002b behind one backslash or more.
+func escapedUnit(backslashes, text []byte) (unit uint16, ok bool) {
+	if len(backslashes) == 0 || len(text) < escapedBytes || text[0] != 'u' {
 		return 0, false
 	}
 	number, err := strconv.ParseUint(string(text[1:escapedBytes]), 16, 16)

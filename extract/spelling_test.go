@@ -127,13 +127,23 @@ func TestSpelledSecretsInRecords(t *testing.T) {
 	}
 }
 
-// TestSecretAsNumber takes a credential of digits out of a number, which becomes a text.
+// TestSecretAsNumber takes a credential of digits out of a number, which becomes a text, in records and in the answer to
+// a look-up. One that is so short that it stands in anything is not looked for in records.
 func TestSecretAsNumber(t *testing.T) {
+	const with, without = `{"id":"d-1","n":-51234567890.5,"m":7}`, `{"id":"d-1","n":"-5[redacted].5","m":7}`
 	digits := func(a *extract.Account) { a.Credentials["api_key"] = schema.NewSecret("1234567890") }
-	client := dialectClient(t, dialect(t, one, "credentials: [api_key, api_secret]"), answering(200, `{"d":[{"id":"d-1","n":-51234567890.5,"m":7}]}`), digits)
-	page, err := client.Fetch(t.Context(), schema.Deposits, "")
-	if want := `{"id":"d-1","n":"-5[redacted].5","m":7}`; err != nil || len(page.Rejected) != 1 || string(page.Rejected[0].Payload) != want {
-		t.Errorf("%+v, %v, want %s", page.Rejected, err, want)
+	page, err := dialectClient(t, dialect(t, one, "credentials: [api_key, api_secret]"), answering(200, `{"d":[`+with+`]}`), digits).Fetch(t.Context(), schema.Deposits, "")
+	if err != nil || len(page.Rejected) != 1 || string(page.Rejected[0].Payload) != without {
+		t.Errorf("%+v, %v, want %s", page.Rejected, err, without)
+	}
+	_, rejected, err := dialectClient(t, dialect(t, lookupList, "credentials: [api_key, api_secret]"), answering(400, with), digits).Lookup(t.Context(), schema.Deposits, "d-1")
+	if err != nil || rejected == nil || string(rejected.Payload) != without {
+		t.Errorf("%+v, %v, want %s", rejected, err, without)
+	}
+	short := func(a *extract.Account) { a.Credentials["api_key"] = schema.NewSecret("1234567") }
+	page, err = dialectClient(t, dialect(t, one, "credentials: [api_key, api_secret]"), answering(200, `{"d":[{"id":"1234567","amount":"1"}]}`), short).Fetch(t.Context(), schema.Deposits, "")
+	if err != nil || len(page.Rows) != 1 {
+		t.Errorf("%+v, %v, want the record", page, err)
 	}
 }
 
