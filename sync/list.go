@@ -30,6 +30,7 @@ type listRun struct {
 	pass     passSeen
 
 	settledSpans spansSeen                // what the spans have shown that were read last: those of a pass, or the last ones in an ordinary night
+	rested       bool                     // the partner's count was the same all through the last pass
 	earlier      *checkpoints.Certificate // holds for an instant of an earlier run
 }
 
@@ -63,7 +64,7 @@ func (l *listRun) read(ctx context.Context) error {
 		if l.passes > 0 {
 			l.known.Gap = gap{}
 		}
-		if l.passes > 0 && !certificate.Proven() {
+		if l.passes > 0 && !certificate.Proven() && l.rested {
 			l.known.Gap = gap{At: time.Now().UTC(), Missing: l.missing()}
 		}
 		return l.certify(ctx, certificate)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"tieout/extract"
@@ -30,6 +31,7 @@ func (l *listRun) readWhole(ctx context.Context) error {
 	}
 	pages := l.result.Counts.Pages
 	l.pass = passSeen{before: l.known.PassedFrom, firstAt: l.known.PassedAt, from: l.known.OpenedFrom, resumed: resumed}
+	before := len(l.counted)
 	err := l.readOn(ctx)
 	if resumed && l.result.Counts.Pages == pages && schema.ClassOf(err) == schema.ClassStream && !errors.As(err, new(*stopError)) {
 		l.Log.Warn("the list cannot go on where the last run stopped, reading it from its beginning",
@@ -41,6 +43,7 @@ func (l *listRun) readWhole(ctx context.Context) error {
 		return err
 	}
 	l.passes++
+	l.rested = !slices.ContainsFunc(l.counted[before:], func(a answer) bool { return a.Total != l.counted[before].Total })
 	l.settledSpans = l.known.Spans
 	l.known.Order = l.order.learned()
 	clear(l.open) // every record that is listed was read

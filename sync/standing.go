@@ -38,8 +38,8 @@ type listStanding struct {
 	Quarantined bool                        `json:"quarantined,omitempty"` // there are more of them than are named
 }
 
-// gap is why a list could not be proven although it was read from end to end: as long as nothing else is wrong, further
-// passes would not help.
+// gap is why a list could not be proven although it rested while it was read from end to end: as long as nothing else is
+// wrong, further passes would not help.
 type gap struct {
 	At      time.Time `json:"at,omitzero"`       // when the last pass had not helped
 	Missing int64     `json:"missing,omitempty"` // records that the partner counts and that are not held; negative: the other way round
