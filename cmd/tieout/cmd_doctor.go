@@ -21,7 +21,7 @@ func (a *app) doctorCommand() *cobra.Command {
 
 For each stream a page with records is looked for, five pages far: it shows whether the key is accepted, how far the
 partner's clock is from this machine's, and which of the partner's fields feed which column. Where a key's nonces must
-rise, the last one is remembered in ClickHouse, as by tieout sync.`,
+rise, the last one is remembered in ClickHouse, as by tieout sync. A key that a run is using is left alone.`,
 		Example: "  tieout doctor",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			config, err := a.configure(needAccounts)
@@ -30,24 +30,59 @@ rise, the last one is remembered in ClickHouse, as by tieout sync.`,
 			}
 			d := &doctor{app: a}
 			d.say(nil, "configuration: %d accounts, time zone %s", len(config.Accounts), config.Timezone)
-			keys, done := d.clickhouse(cmd.Context(), config)
+			w, done := d.clickhouse(cmd.Context(), config)
 			defer done()
-			keyring := extract.NewKeyring(keys)
-			defer a.closingKeys(cmd.Context(), keyring)
-			clients, err := a.clients(config, a.transport(config), keyring)
+			if w == nil {
+				err = d.withoutKeys(cmd.Context(), config)
+			} else {
+				err = d.withKeys(cmd.Context(), config, w)
+			}
 			if err != nil {
 				return err
-			}
-			for _, c := range clients {
-				if keys == nil && needsKeyStore(c.Account().Definition) {
-					d.warn("%s: not asked, because its nonces must rise from one process to the next, and nobody would remember them: run tieout migrate first", c.Account().Name)
-					continue
-				}
-				d.account(cmd.Context(), c)
 			}
 			return d.verdict()
 		},
 	}
+}
+
+// withoutKeys asks the partners where nobody keeps what must not be forgotten about their keys.
+func (d *doctor) withoutKeys(ctx context.Context, config Config) error {
+	clients, err := d.clients(config, d.transport(config), extract.NewKeyring(nil))
+	if err != nil {
+		return err
+	}
+	for _, c := range clients {
+		if needsKeyStore(c.Account().Definition) {
+			d.warn("%s: not asked, because its nonces must rise from one process to the next, and nobody would remember them: run tieout migrate first", c.Account().Name)
+			continue
+		}
+		d.account(ctx, c)
+	}
+	return nil
+}
+
+// withKeys asks the partners with the keys that nobody else uses: two processes with one key would be refused for their
+// rate, or for their nonces.
+func (d *doctor) withKeys(ctx context.Context, config Config, w *warehouse) error {
+	keys := newKeyring()
+	clients, err := d.clients(config, d.transport(config), keys.Keyring)
+	if err != nil {
+		return err
+	}
+	running, owned, err := d.own(ctx, w, clients, "of tieout doctor", client.keyScopes)
+	if err != nil {
+		d.say(err, "leases of the keys")
+		return nil
+	}
+	defer d.release(ctx, owned.hold)
+	defer d.using(ctx, keys, w, owned.hold)()
+	for _, left := range owned.left {
+		d.warn("%s: not asked, because %v", left.Account().Name, left.held)
+	}
+	for _, c := range owned.clients {
+		d.account(running, c)
+	}
+	return nil
 }
 
 // doctor collects what is wrong.
@@ -78,8 +113,8 @@ func (d *doctor) warn(format string, args ...any) {
 	fmt.Fprintf(d.stdout, "look  "+format+"\n", args...)
 }
 
-// clickhouse looks at ClickHouse and returns where the state of keys is kept, nil if it is nowhere, and what closes it.
-func (d *doctor) clickhouse(ctx context.Context, config Config) (extract.KeyStore, func()) {
+// clickhouse looks at ClickHouse and returns it if the state of keys can be kept there, nil if not, and what closes it.
+func (d *doctor) clickhouse(ctx context.Context, config Config) (*warehouse, func()) {
 	w, err := d.open(ctx, config, forWork)
 	if err != nil {
 		d.say(err, "ClickHouse")
@@ -100,7 +135,7 @@ func (d *doctor) clickhouse(ctx context.Context, config Config) (extract.KeyStor
 		d.warn("schema: %d steps are pending; tieout sync and tieout migrate apply them", len(pending))
 	default:
 		d.say(nil, "schema: up to date")
-		return w.ledger(), done
+		return w, done
 	}
 	return nil, done
 }
