@@ -45,16 +45,17 @@ func Acquire(ctx context.Context, leases Leases, claim Claim, waiting func(by Le
 	}
 }
 
-// Hold keeps leases alive in the background.
+// Hold keeps leases alive in the background, each for itself: one whose extension hangs holds up no other.
 type Hold struct {
-	leases Leases
-	cancel context.CancelCauseFunc // ends what runs under the leases
-	stop   context.CancelFunc      // ends the extending
-	done   chan struct{}           // closed when nothing is extended any more
+	leases    Leases
+	cancel    context.CancelCauseFunc // ends what runs under the leases
+	extending context.Context         // ends when nothing is to be extended any more
+	stop      context.CancelFunc      // ends extending
+	group     sync.WaitGroup          // what extends
 
 	mu   sync.Mutex // guards the rest
 	held map[Scope]Lease
-	lost error // why a lease could not be kept; nil: all are
+	lost map[Scope]error // why a lease could not be kept
 }
 
 // Keep extends the leases until Release. The context that it returns is cancelled, with an error around a *LostError
@@ -62,123 +63,165 @@ type Hold struct {
 // under it before somebody else begins.
 func Keep(ctx context.Context, leases Leases, held []Lease) (context.Context, *Hold) {
 	run, cancel := context.WithCancelCause(ctx)
-	h := &Hold{leases: leases, cancel: cancel, done: make(chan struct{}), held: map[Scope]Lease{}}
-	term := time.Duration(0)
-	for _, lease := range held {
-		h.held[lease.Scope] = lease
-		if term == 0 || lease.Term < term {
-			term = lease.Term
-		}
-	}
+	h := &Hold{leases: leases, cancel: cancel, held: map[Scope]Lease{}, lost: map[Scope]error{}}
 	// Not the caller's context: a run that was told to stop still writes what it has read.
-	extending, stop := context.WithCancel(context.WithoutCancel(ctx))
-	h.stop = stop
-	go func() {
-		defer close(h.done)
-		h.keep(extending, term)
-	}()
+	h.extending, h.stop = context.WithCancel(context.WithoutCancel(ctx))
+	for _, lease := range held {
+		h.Add(lease)
+	}
 	return run, h
 }
 
-// keep extends every lease again and again, until the context ends or one is lost.
-func (h *Hold) keep(ctx context.Context, term time.Duration) {
-	if term == 0 {
-		return // nothing is held
+// Add keeps one more lease. It must not be called after Release.
+func (h *Hold) Add(lease Lease) {
+	h.mu.Lock()
+	h.held[lease.Scope] = lease
+	h.mu.Unlock()
+	h.group.Go(func() { h.keep(lease) })
+}
+
+// Drop releases one lease, under which nothing runs.
+func (h *Hold) Drop(ctx context.Context, scope Scope) error {
+	h.mu.Lock()
+	lease, ok := h.held[scope]
+	delete(h.held, scope)
+	delete(h.lost, scope)
+	h.mu.Unlock()
+	if !ok {
+		return nil
 	}
-	ticker := time.NewTicker(term / extensionsPerTerm)
+	return h.leases.Release(ctx, lease)
+}
+
+// keep extends a lease again and again, until that ends for all, or it is dropped or lost.
+func (h *Hold) keep(lease Lease) {
+	ticker := time.NewTicker(lease.Term / extensionsPerTerm)
 	defer ticker.Stop()
 	for {
 		select {
-		case <-ctx.Done():
+		case <-h.extending.Done():
 			return
 		case <-ticker.C:
 		}
-		for _, lease := range h.all() {
-			if err := h.extend(ctx, lease); err != nil {
-				if ctx.Err() == nil {
-					h.lose(err)
-				}
-				return
+		var err error
+		if lease, err = h.extend(lease); err != nil {
+			if h.extending.Err() == nil {
+				h.lose(lease.Scope, err)
 			}
+			return
+		}
+		if !h.renewed(lease) {
+			return
 		}
 	}
 }
 
-// extend extends one lease. What goes wrong is tried again as long as the lease lasts.
-func (h *Hold) extend(ctx context.Context, lease Lease) error {
-	margin := lease.Term / marginPerTerm
+// extend extends a lease. What goes wrong is tried again as long as the lease lasts.
+func (h *Hold) extend(lease Lease) (Lease, error) {
+	margin := lease.margin()
 	if !lease.Holds(time.Now(), margin) {
-		return Lost(lease.Scope, "it could not be extended in time")
+		return lease, Lost(lease.Scope, "it could not be extended in time")
 	}
 	// By the monotonic clock: the machine's time may be set meanwhile.
-	attempt, cancel := context.WithTimeout(ctx, time.Until(lease.Until)-margin)
+	attempt, cancel := context.WithTimeout(h.extending, time.Until(lease.Until)-margin)
 	defer cancel()
 	extended, err := h.leases.Extend(attempt, lease)
 	switch {
 	case err == nil:
-		h.mu.Lock()
-		h.held[lease.Scope] = extended
-		h.mu.Unlock()
+		return extended, nil
 	case errors.As(err, new(*LostError)):
-		return err
+		return lease, err
 	case !lease.Holds(time.Now(), margin):
-		return Lost(lease.Scope, "it could not be extended in time: %v", err)
+		return lease, Lost(lease.Scope, "it could not be extended in time: %v", err)
 	}
-	return nil
+	return lease, nil
 }
 
-// all returns the leases, those of accounts first: they say more to a person.
-func (h *Hold) all() []Lease {
+// margin is how long before its end a lease is given up.
+func (l Lease) margin() time.Duration { return l.Term / marginPerTerm }
+
+// renewed notes how long a lease lasts now; false if it was dropped meanwhile.
+func (h *Hold) renewed(lease Lease) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	leases := make([]Lease, 0, len(h.held))
-	for _, scope := range slices.Sorted(maps.Keys(h.held)) {
-		leases = append(leases, h.held[scope])
+	known, ok := h.held[lease.Scope]
+	if !ok || known.ID != lease.ID {
+		return false
 	}
-	return leases
+	h.held[lease.Scope] = lease
+	return true
 }
 
-// lose notes that a lease is lost and stops what runs under it.
-func (h *Hold) lose(err error) {
+// lose notes that a lease is lost and stops what runs under all of them. Others that have run out, too, are noted with
+// it: which of them is found first says nothing. One that was dropped is not missed.
+func (h *Hold) lose(scope Scope, err error) {
 	h.mu.Lock()
-	h.lost = err
+	if _, ok := h.held[scope]; !ok {
+		h.mu.Unlock()
+		return
+	}
+	h.lost[scope] = err
+	for other, lease := range h.held {
+		if h.lost[other] == nil && !lease.Holds(time.Now(), lease.margin()) {
+			h.lost[other] = Lost(other, "it could not be extended in time")
+		}
+	}
+	err = h.why()
 	h.mu.Unlock()
 	h.cancel(err)
 }
 
+// why returns why a lease was lost, nil if none was: of an account first, which says more to a person. The caller
+// holds h.mu.
+func (h *Hold) why() error {
+	for _, scope := range slices.Sorted(maps.Keys(h.lost)) {
+		return h.lost[scope]
+	}
+	return nil
+}
+
 // Check returns an error around a *LostError unless the lease of the scope still holds, by the clock of this
-// process, and will for a while. It asks nobody. What is read before a check that holds, was read before anybody
-// else could write.
+// process, and will for a while: a quarter of its term, as long as a run has to stop whose lease is lost. It asks
+// nobody. What is read before a check that holds, was read before anybody else could write.
 func (h *Hold) Check(scope Scope) error {
+	_, err := h.lease(scope)
+	return err
+}
+
+// lease returns the lease of a scope if Check is content with it.
+func (h *Hold) lease(scope Scope) (Lease, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	lease, ok := h.held[scope]
-	switch {
-	case h.lost != nil:
-		return h.lost
+	switch lost := h.why(); {
+	case lost != nil:
+		return lease, lost
 	case !ok:
-		return Lost(scope, "nobody has taken it")
-	case !lease.Holds(time.Now(), 0):
-		return Lost(scope, "it ended while this process was held up")
+		return lease, Lost(scope, "nobody has taken it")
+	case !lease.Holds(time.Now(), lease.margin()):
+		return lease, Lost(scope, "it ended while this process was held up, or is about to")
 	}
-	return nil
+	return lease, nil
 }
 
 // Err returns why a lease was lost, nil if none was.
 func (h *Hold) Err() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.lost
+	return h.why()
 }
 
 // Release stops extending and releases every lease. Nothing may run under them any more.
 func (h *Hold) Release(ctx context.Context) error {
 	h.stop()
-	<-h.done
+	h.group.Wait()
 	h.cancel(context.Canceled)
+	h.mu.Lock()
+	held := maps.Clone(h.held)
+	h.mu.Unlock()
 	var errs []error
-	for _, lease := range h.all() {
-		errs = append(errs, h.leases.Release(ctx, lease))
+	for _, scope := range slices.Sorted(maps.Keys(held)) {
+		errs = append(errs, h.leases.Release(ctx, held[scope]))
 	}
 	return errors.Join(errs...)
 }

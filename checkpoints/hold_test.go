@@ -232,3 +232,80 @@ func TestScopes(t *testing.T) {
 		t.Errorf("%q, %v", account, ok)
 	}
 }
+
+// hangs is a place of leases that never answers about one of them.
+type hangs struct {
+	checkpoints.Leases
+	scope checkpoints.Scope
+}
+
+func (h *hangs) Extend(ctx context.Context, lease checkpoints.Lease) (checkpoints.Lease, error) {
+	if lease.Scope == h.scope {
+		<-ctx.Done()
+		return lease, ctx.Err()
+	}
+	return h.Leases.Extend(ctx, lease)
+}
+
+// TestKeepSideBySide: a lease whose extension hangs takes none of the others with it.
+func TestKeepSideBySide(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		memory := &checkpointstest.Memory{}
+		take := func(scope checkpoints.Scope) checkpoints.Lease {
+			claim := claimOf("first")
+			claim.Scope = scope
+			lease, err := memory.Take(t.Context(), claim)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return lease
+		}
+		run, hold := checkpoints.Keep(t.Context(), &hangs{memory, "account a"}, []checkpoints.Lease{take("account a")})
+		<-time.After(term / 5) // the first extension hangs
+		hold.Add(take("account b"))
+		if err := hold.Drop(t.Context(), "account a"); err != nil {
+			t.Fatal(err)
+		}
+		<-time.After(3 * term)
+		if run.Err() != nil || hold.Err() != nil || hold.Check("account b") != nil {
+			t.Errorf("with a lease that was dropped: %v, %v", context.Cause(run), hold.Check("account b"))
+		}
+		hold.Add(take("account a"))
+		begin := time.Now()
+		<-run.Done()
+		if took := time.Since(begin); took < term/2 {
+			t.Errorf("stopped after %s", took)
+		}
+		for _, scope := range []checkpoints.Scope{"account a", "account b"} {
+			claim := claimOf("second")
+			claim.Scope = scope
+			_, err := memory.Take(t.Context(), claim)
+			if _, held := errors.AsType[*checkpoints.HeldError](err); !held {
+				t.Errorf("%s is not held while the run winds down: %v", scope, err)
+			}
+		}
+		if err := hold.Release(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestCheckMargin: a check promises a while more, as long as a run has to stop.
+func TestCheckMargin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		leases := &outOfReach{Leases: &checkpointstest.Memory{}}
+		lease := acquire(t, leases, "first")
+		lease.Until = time.Now().Add(term/4 + time.Second)
+		_, hold := checkpoints.Keep(t.Context(), leases, []checkpoints.Lease{lease})
+		if err := hold.Check(lease.Scope); err != nil {
+			t.Error(err)
+		}
+		<-time.After(time.Second)
+		if err := hold.Check(lease.Scope); !errors.As(err, new(*checkpoints.LostError)) {
+			t.Errorf("with a quarter of the term left: %v", err)
+		}
+		if err := hold.Release(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -1,11 +1,7 @@
 package extract
 
-// KeyName names the account's key at its partner without revealing it: accounts that share a key share the name. It
-// is empty for a partner that asks for no key.
+// KeyName names the account's key at its partner without revealing it: accounts that share a key share the name. A
+// partner that asks for no key counts by the address of this machine, so there all accounts share one.
 func (c *Client) KeyName() string {
-	key := c.account.Credentials["api_key"]
-	if key.IsZero() {
-		return ""
-	}
-	return keyName(c.base.Host, key.Reveal())
+	return keyName(c.base.Host, c.account.Credentials["api_key"].Reveal())
 }

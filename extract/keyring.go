@@ -15,6 +15,9 @@ type KeyStore interface {
 	LoadKey(ctx context.Context, key string) (string, error)
 	// SaveKey stores a state. When it returns without an error the state survives a crash.
 	SaveKey(ctx context.Context, key, state string) error
+	// HoldsKey returns why this process must not use the key any more, nil if it may. It asks nobody: it is called
+	// before every request.
+	HoldsKey(key string) error
 }
 
 // Keyring holds what the clients of one process share for each key at a partner: its rate limit and its nonces. The

@@ -43,6 +43,8 @@ func (k *keyTable) SaveKey(_ context.Context, key, state string) error {
 	return k.err
 }
 
+func (k *keyTable) HoldsKey(string) error { return nil }
+
 const risingTop = `signing: {algorithm: hmac-sha384, key: api_secret, nonce: rising_milliseconds, parts: ["{request}","{nonce}","{body}"], empty_body: "{}", headers: {nonce: "{nonce}", signature: "{signature}"}}`
 
 // TestRisingNoncesArrive asks with many goroutines, over restarts and repeats, and looks at what arrives at the

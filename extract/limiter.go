@@ -118,12 +118,32 @@ func (l *limiter) take(now time.Time) bool {
 	if l.stopped != nil || !l.recorded(now) {
 		return false
 	}
-	if at, open := l.pacer.earliest(now); !open || at.After(now) {
+	if at, open := l.pacer.earliest(now); !open || at.After(now) || !l.held() {
 		return false
 	}
 	l.pacer.send()
 	l.sent++
 	return true
+}
+
+// held reports whether the key is still this process's to use. If it is not, nothing leaves any more.
+func (l *limiter) held() bool {
+	if l.store == nil {
+		return true
+	}
+	lost := l.store.HoldsKey(l.key)
+	if lost != nil {
+		l.halt(lost)
+	}
+	return lost == nil
+}
+
+// halt lets nothing leave any more: whoever waits or asks gets the error.
+func (l *limiter) halt(cause error) {
+	l.stopped = cause
+	for _, w := range l.waiters {
+		w.signal()
+	}
 }
 
 // recorded reports whether the store knows that a request may leave.
@@ -160,6 +180,7 @@ func (l *limiter) renew(ctx context.Context, w *waiter) (bool, error) {
 	lasts := leaseTime + 4*l.writeTook
 	lent, refused := lease{until: now.Add(lasts), lasts: lasts}, l.refused
 	if err := l.save(ctx, now, lent); err != nil {
+		l.held() // else others would go on under the old lease
 		return true, err
 	}
 	l.writeTook = time.Since(now)
@@ -303,11 +324,8 @@ func (l *limiter) refusedLately() bool {
 // stop ends the key: whoever waits or asks gets the error. A process that comes after rests for a while.
 func (l *limiter) stop(ctx context.Context, cause error, rest time.Duration) {
 	l.mu.Lock()
-	l.stopped = cause
+	l.halt(cause)
 	l.pacer.rest(time.Now().Add(rest))
-	for _, w := range l.waiters {
-		w.signal()
-	}
 	l.mu.Unlock()
 	if err := l.close(ctx); err != nil {
 		l.log.Warn("the pause of a key that was stopped could not be recorded", "reason", err.Error())

@@ -349,3 +349,41 @@ func TestLimiterStoreFails(t *testing.T) {
 		limit.permit(t, 0)
 	})
 }
+
+// takenStore is a store whose key somebody else may take.
+type takenStore struct {
+	keyStore
+	taken error
+}
+
+func (s *takenStore) HoldsKey(string) error { return s.taken }
+
+// TestLimiterKeyTaken: nothing leaves with a key that is not this process's any more, however long the last record
+// allows it to, and who waits is told.
+func TestLimiterKeyTaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &takenStore{}
+		limit := limiterOf(t, "60/1m", false, store)
+		for range limit.pacer.burst {
+			limit.permit(t, 0)
+		}
+		var group sync.WaitGroup
+		for range 3 {
+			group.Go(func() {
+				if _, err := limit.acquire(t.Context(), false); !errors.Is(err, errStore) {
+					t.Errorf("who waits gets %v", err)
+				}
+			})
+		}
+		synctest.Wait()
+		store.taken = errStore
+		limit.release()
+		group.Wait()
+		if _, err := limit.acquire(t.Context(), true); !errors.Is(err, errStore) {
+			t.Errorf("who comes later gets %v", err)
+		}
+		if limit.sent != limit.pacer.burst {
+			t.Errorf("%d requests have left", limit.sent)
+		}
+	})
+}

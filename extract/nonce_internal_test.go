@@ -52,6 +52,8 @@ func (s *keyStore) SaveKey(_ context.Context, key, state string) error {
 	return nil
 }
 
+func (s *keyStore) HoldsKey(string) error { return nil }
+
 // drawn draws a nonce as a number.
 func drawn(t *testing.T, n *nonces, now time.Time) int64 {
 	t.Helper()

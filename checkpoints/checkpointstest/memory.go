@@ -114,6 +114,9 @@ func (m *Memory) SaveKey(ctx context.Context, key, state string) error {
 	return nil
 }
 
+// HoldsKey says that every key may be used.
+func (m *Memory) HoldsKey(string) error { return nil }
+
 // Checkpoints returns every checkpoint of the stream in the order in which they were appended.
 func (m *Memory) Checkpoints(stream schema.Stream) []checkpoints.Checkpoint {
 	m.mu.Lock()

@@ -228,11 +228,13 @@ func (c claims) find(id string) *claimRow {
 }
 
 // claimsQuery reads the claims of a scope that have not ended, or have the highest number. The number also counts
-// the checkpoints, which had epochs of their own before there were leases. Its %[1]s is the quoted database. The
-// instant is the server's, taken before it looks at any row: it may be too early, and never too late.
+// the checkpoints of an account and the states of a key, which have the numbers of leases that this table may have
+// forgotten. Its %[1]s is the quoted database. The instant is the server's, taken before it looks at any row: it may
+// be too early, and never too late.
 const claimsQuery = `
 SELECT now64(6, 'UTC') AS now,
-	greatest(max(fence), (SELECT max(epoch) FROM %[1]s.sync_checkpoints WHERE account = {account:String})) AS top,
+	greatest(max(fence), (SELECT max(epoch) FROM %[1]s.sync_checkpoints WHERE account = {account:String}),
+		(SELECT bitShiftRight(max(seq), {bits:UInt8}) FROM %[1]s.key_states WHERE {scope:String} = concat('key', substring(key, position(key, ' '))))) AS top,
 	groupArray(fence) AS fences, groupArray(claim_id) AS ids, groupArray(host_) AS hosts, groupArray(pid_) AS pids,
 	groupArray(process_) AS processes, groupArray(run_id_) AS run_ids, groupArray(taken) AS taken_at,
 	groupArray(expires) AS expires_at, groupArray(released) AS released
@@ -261,7 +263,8 @@ func (l *Leases) read(ctx context.Context, scope checkpoints.Scope) (claims, err
 		Released  []bool      `ch:"released"`
 	}
 	account, _ := scope.Account()
-	err := l.conn.Select(ctx, &rows, fmt.Sprintf(claimsQuery, l.database), clickhouse.Named("scope", string(scope)), clickhouse.Named("account", account))
+	err := l.conn.Select(ctx, &rows, fmt.Sprintf(claimsQuery, l.database), clickhouse.Named("scope", string(scope)),
+		clickhouse.Named("account", account), clickhouse.Named("bits", keyFenceBits))
 	if err != nil {
 		return claims{}, fmt.Errorf("read the leases of %s: %w", scope, err)
 	}

@@ -16,15 +16,16 @@ import (
 	"tieout/schema"
 )
 
-// Store is a checkpoints.Store and a checkpoints.Ledger in the tables of one database, which must be migrated.
+// Store is a checkpoints.Store, a checkpoints.Ledger and a checkpoints.KeyStates in the tables of one database, which must be migrated.
 type Store struct {
 	conn     driver.Conn
 	database string // quoted
 }
 
 var (
-	_ checkpoints.Store  = (*Store)(nil)
-	_ checkpoints.Ledger = (*Store)(nil)
+	_ checkpoints.Store     = (*Store)(nil)
+	_ checkpoints.Ledger    = (*Store)(nil)
+	_ checkpoints.KeyStates = (*Store)(nil)
 )
 
 // NewStore returns the store of a database.
@@ -152,51 +153,6 @@ func (s *Store) RecordCuts(ctx context.Context, cuts []checkpoints.Cut) error {
 		if err != nil {
 			return fmt.Errorf("record the cut of %s of account %s: %w", c.Currency, c.Account, err)
 		}
-	}
-	return nil
-}
-
-// LoadKey returns what was saved last for a key at a partner, empty if nothing was. Key is a name without a secret.
-func (s *Store) LoadKey(ctx context.Context, key string) (string, error) {
-	var rows []struct {
-		State string `ch:"state"`
-	}
-	err := s.conn.Select(ctx, &rows, "SELECT state FROM "+s.database+".key_states WHERE key = {key:String} ORDER BY seq DESC LIMIT 1",
-		clickhouse.Named("key", key))
-	if err != nil {
-		return "", fmt.Errorf("load the state of a key: %w", err)
-	}
-	if len(rows) == 0 {
-		return "", nil
-	}
-	return rows[0].State, nil
-}
-
-// KeyStates returns the last states of all keys whose names begin so, by their names.
-func (s *Store) KeyStates(ctx context.Context, prefix string) (map[string]string, error) {
-	var rows []struct {
-		Key   string `ch:"key"`
-		State string `ch:"state"`
-	}
-	err := s.conn.Select(ctx, &rows, "SELECT key, argMax(key_states.state, seq) AS state FROM "+s.database+".key_states WHERE startsWith(key, {prefix:String}) GROUP BY key",
-		clickhouse.Named("prefix", prefix))
-	if err != nil {
-		return nil, fmt.Errorf("load the states of keys: %w", err)
-	}
-	states := map[string]string{}
-	for _, row := range rows {
-		states[row.Key] = row.State
-	}
-	return states, nil
-}
-
-// SaveKey stores the state of a key. When it returns without an error the state survives a crash.
-func (s *Store) SaveKey(ctx context.Context, key, state string) error {
-	err := s.conn.Exec(ctx, "INSERT INTO "+s.database+`.key_states (key, seq, state, written_at)
-		SELECT {key:String}, (SELECT max(seq) + 1 FROM `+s.database+`.key_states WHERE key = {key:String}), {state:String}, now64(6, 'UTC')`,
-		clickhouse.Named("key", key), clickhouse.Named("state", state))
-	if err != nil {
-		return fmt.Errorf("save the state of a key: %w", err)
 	}
 	return nil
 }

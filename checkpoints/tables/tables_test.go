@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
-	"github.com/google/go-cmp/cmp"
 
 	"tieout/checkpoints"
 	"tieout/checkpoints/checkpointstest"
@@ -57,6 +56,7 @@ func suite(t *testing.T, conn driver.Conn) {
 	t.Run("status of a killed run", func(t *testing.T) { testStatusOfKilledRun(t, conn) })
 	t.Run("status of quarantine", func(t *testing.T) { testStatusOfQuarantine(t, conn) })
 	t.Run("keys", func(t *testing.T) { testKeys(t, conn) })
+	t.Run("stale keys", func(t *testing.T) { testStaleKeys(t, conn) })
 	t.Run("not migrated", func(t *testing.T) { testNotMigrated(t, conn) })
 }
 
@@ -69,40 +69,6 @@ func newStore(t *testing.T, conn driver.Conn) (*tables.Store, string) {
 	return tables.NewStore(&clickhouse.Connection{Conn: conn}, database), database
 }
 
-// testKeys: what was saved last for a key is what is loaded, by a process that comes after as well; keys share nothing.
-func testKeys(t *testing.T, conn driver.Conn) {
-	store, database := newStore(t, conn)
-	load := func(key, want string) {
-		t.Helper()
-		later := tables.NewStore(&clickhouse.Connection{Conn: conn}, database)
-		got, err := later.LoadKey(t.Context(), key)
-		if must(t, err); got != want {
-			t.Errorf("key %q has the state %q, want %q", key, got, want)
-		}
-	}
-	load("nonce a", "")
-	for _, state := range []string{"1773336124567", "1773336129567", "9", `it's \N`, ""} { // the order counts, not the value
-		must(t, store.SaveKey(t.Context(), "nonce a", state))
-		load("nonce a", state)
-		load("nonce b", "")
-	}
-	must(t, store.SaveKey(t.Context(), "nonce 'b'", "b"))
-	load("nonce 'b'", "b")
-	load("nonce a", "")
-	must(t, store.SaveKey(t.Context(), "limit c", `{"it's": "\\c"}`))
-	must(t, store.SaveKey(t.Context(), "limit d", "1"))
-	must(t, store.SaveKey(t.Context(), "limit d", "2"))
-	for range 2 { // the second time when only the last row of each is left
-		states, err := store.KeyStates(t.Context(), "limit ")
-		must(t, err)
-		if difference := cmp.Diff(map[string]string{"limit c": `{"it's": "\\c"}`, "limit d": "2"}, states); difference != "" {
-			t.Errorf("states (-want +got):\n%s", difference)
-		}
-		must(t, conn.Exec(t.Context(), "OPTIMIZE TABLE "+database+".key_states FINAL"))
-		load("limit d", "2")
-	}
-}
-
 // testNotMigrated: each ability reports which stream it was about, and keeps the class that its connection gave.
 func testNotMigrated(t *testing.T, conn driver.Conn) {
 	store := tables.NewStore(&clickhouse.Connection{Conn: conn}, embeddedtest.Database(t, conn))
@@ -112,7 +78,7 @@ func testNotMigrated(t *testing.T, conn driver.Conn) {
 	_, key := store.LoadKey(ctx, "nonce a")
 	_, keys := store.KeyStates(ctx, "limit ")
 	for name, err := range map[string]error{
-		"load keys": keys, "load key": key, "save key": store.SaveKey(ctx, "nonce a", "1"),
+		"load keys": keys, "load key": key, "save key": store.AppendKey(ctx, checkpoints.KeyState{Name: "nonce a", State: "1"}),
 		"latest": latest, "append": store.Append(ctx, checkpoints.Checkpoint{Stream: stream, WrittenAt: evening}),
 		"run":         store.RecordRun(ctx, checkpoints.StreamRun{Stream: stream, StartedAt: evening}),
 		"certificate": store.RecordCertificate(ctx, checkpoints.Certificate{Stream: stream, ProvenAt: evening}),

@@ -157,5 +157,5 @@ func (a *app) demoSync(ctx context.Context, config Config, clients []client) err
 	}
 	defer a.closing(w)
 	fmt.Fprintf(a.stderr, "reading a simulated Coinut account into %s\n", w.target)
-	return a.sync(ctx, w, clients, syncOptions{})
+	return a.sync(ctx, w, clients, nil, syncOptions{})
 }

@@ -7,10 +7,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
-	"tieout/checkpoints"
 	"tieout/extract"
 	"tieout/schema"
 )
@@ -23,7 +21,7 @@ func (a *app) doctorCommand() *cobra.Command {
 
 For each stream a page with records is looked for, five pages far: it shows whether the key is accepted, how far the
 partner's clock is from this machine's, and which of the partner's fields feed which column. Where a key's nonces must
-rise, the last one is remembered in ClickHouse, as by tieout sync.`,
+rise, the last one is remembered in ClickHouse, as by tieout sync. A key that a run is using is left alone.`,
 		Example: "  tieout doctor",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			config, err := a.configure(needAccounts)
@@ -34,22 +32,57 @@ rise, the last one is remembered in ClickHouse, as by tieout sync.`,
 			d.say(nil, "configuration: %d accounts, time zone %s", len(config.Accounts), config.Timezone)
 			w, done := d.clickhouse(cmd.Context(), config)
 			defer done()
-			var keys extract.KeyStore // nil: nothing is kept
-			if w != nil {
-				keys = w.ledger()
+			if w == nil {
+				err = d.withoutKeys(cmd.Context(), config)
+			} else {
+				err = d.withKeys(cmd.Context(), config, w)
 			}
-			keyring := extract.NewKeyring(keys)
-			defer a.closingKeys(cmd.Context(), keyring)
-			clients, err := a.clients(config, a.transport(config), keyring)
 			if err != nil {
-				return err
-			}
-			if err := d.accounts(cmd.Context(), w, clients); err != nil {
 				return err
 			}
 			return d.verdict()
 		},
 	}
+}
+
+// withoutKeys asks the partners where nobody keeps what must not be forgotten about their keys.
+func (d *doctor) withoutKeys(ctx context.Context, config Config) error {
+	clients, err := d.clients(config, d.transport(config), extract.NewKeyring(nil))
+	if err != nil {
+		return err
+	}
+	for _, c := range clients {
+		if needsKeyStore(c.Account().Definition) {
+			d.warn("%s: not asked, because its nonces must rise from one process to the next, and nobody would remember them: run tieout migrate first", c.Account().Name)
+			continue
+		}
+		d.account(ctx, c)
+	}
+	return nil
+}
+
+// withKeys asks the partners with the keys that nobody else uses: two processes with one key would be refused for their
+// rate, or for their nonces.
+func (d *doctor) withKeys(ctx context.Context, config Config, w *warehouse) error {
+	keys := newKeyring()
+	clients, err := d.clients(config, d.transport(config), keys.Keyring)
+	if err != nil {
+		return err
+	}
+	running, owned, err := d.own(ctx, w, clients, "of tieout doctor", client.keyScopes)
+	if err != nil {
+		d.say(err, "leases of the keys")
+		return nil
+	}
+	defer d.release(ctx, owned.hold)
+	defer d.using(ctx, keys, w, owned.hold)()
+	for _, left := range owned.left {
+		d.warn("%s: not asked, because %v", left.Account().Name, left.held)
+	}
+	for _, c := range owned.clients {
+		d.account(running, c)
+	}
+	return nil
 }
 
 // doctor collects what is wrong.
@@ -80,32 +113,7 @@ func (d *doctor) warn(format string, args ...any) {
 	fmt.Fprintf(d.stdout, "look  "+format+"\n", args...)
 }
 
-// accounts asks every account whose key no run is using: rate limit and nonces of a key are counted in one process.
-// Without a ClickHouse that is up to date nobody can tell, and nobody runs.
-func (d *doctor) accounts(ctx context.Context, w *warehouse, clients []client) error {
-	if w != nil {
-		owned, err := d.own(ctx, w, clients, "doctor "+uuid.NewString())
-		if err != nil {
-			return err
-		}
-		held, hold := checkpoints.Keep(ctx, w.leases(), owned.leases)
-		defer d.release(ctx, hold)
-		ctx, clients = held, owned.clients
-		if owned.refused != nil {
-			d.warn("accounts that a run is reading are not asked")
-		}
-	}
-	for _, c := range clients {
-		if w == nil && needsKeyStore(c.Account().Definition) {
-			d.warn("%s: not asked, because its nonces must rise from one process to the next, and nobody would remember them: run tieout migrate first", c.Account().Name)
-			continue
-		}
-		d.account(ctx, c)
-	}
-	return nil
-}
-
-// clickhouse looks at ClickHouse and returns it, nil if nothing can be kept there, and what closes it.
+// clickhouse looks at ClickHouse and returns it if the state of keys can be kept there, nil if not, and what closes it.
 func (d *doctor) clickhouse(ctx context.Context, config Config) (*warehouse, func()) {
 	w, err := d.open(ctx, config, forWork)
 	if err != nil {

@@ -124,7 +124,7 @@ what does not fit together, where that can be told.
 
 With --account one page of each of its lists is asked for with that account's credentials: it shows which fields were
 found, which were not, and what would be rejected. Nothing of it is stored; where a key's nonces must rise, the last one
-is remembered in ClickHouse, as by tieout sync.`,
+is remembered in ClickHouse, as by tieout sync, and a key that a run is using is left alone.`,
 		Example: "  tieout providers check acme.yaml\n  tieout providers check acme.yaml --account acme_main",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -170,15 +170,12 @@ func readDefinition(path string) ([]byte, error) {
 	return os.ReadFile(path)
 }
 
-// checkKeys returns where the state of keys is kept, where the definition cannot do without, and what closes it. A nonce
-// that is drawn and not remembered could be above the first one of the next sync, which the partner would then refuse.
-func (a *app) checkKeys(ctx context.Context, config Config, definition *extract.Definition) (extract.KeyStore, func(), error) {
-	if !needsKeyStore(definition) {
-		return nil, func() {}, nil
-	}
+// openKeys opens where the state of keys is kept, for a definition that cannot do without. A nonce that is drawn and not
+// remembered could be above the first one of the next sync, which the partner would then refuse.
+func (a *app) openKeys(ctx context.Context, config Config, definition *extract.Definition) (*warehouse, error) {
 	w, err := a.open(ctx, config, forWork)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	pending, err := schema.Pending(ctx, w, w.target.Database, w.layout)
 	if err == nil && len(pending) > 0 {
@@ -189,9 +186,41 @@ func (a *app) checkKeys(ctx context.Context, config Config, definition *extract.
 	}
 	if err != nil {
 		a.closing(w)
-		return nil, nil, err
+		return nil, err
 	}
-	return w.ledger(), func() { a.closing(w) }, nil
+	return w, nil
+}
+
+// tryPages asks for one page of each list of the only account, with its key to itself where that has to be remembered.
+func (a *app) tryPages(ctx context.Context, config Config, definition *extract.Definition) error {
+	d := &doctor{app: a}
+	if !needsKeyStore(definition) {
+		if err := d.withoutKeys(ctx, config); err != nil {
+			return err
+		}
+		return d.verdict()
+	}
+	w, err := a.openKeys(ctx, config, definition)
+	if err != nil {
+		return err
+	}
+	defer a.closing(w)
+	keys := newKeyring()
+	clients, err := a.clients(config, a.transport(config), keys.Keyring)
+	if err != nil {
+		return err
+	}
+	running, owned, err := a.own(ctx, w, clients, "of tieout providers check", client.keyScopes)
+	if err != nil {
+		return err
+	}
+	defer a.release(ctx, owned.hold)
+	if refused := owned.refused(); refused != nil {
+		return refused
+	}
+	defer a.using(ctx, keys, w, owned.hold)()
+	d.account(running, owned.clients[0])
+	return d.verdict()
 }
 
 // tryDefinition asks for one page of each list of a definition.
@@ -215,18 +244,7 @@ func (a *app) tryDefinition(ctx context.Context, config Config, definition *extr
 		config.Accounts = config.Accounts[i : i+1]
 		config.Accounts[0].Resources = nil
 		a.catalog = extract.Catalog{account.Provider: definition}
-		keys, done, err := a.checkKeys(ctx, config, definition)
-		if err != nil {
-			return err
-		}
-		defer done()
-		clients, err := a.clients(config, a.transport(config), extract.NewKeyring(keys))
-		if err != nil {
-			return err
-		}
-		d := &doctor{app: a}
-		d.account(ctx, clients[0])
-		return d.verdict()
+		return a.tryPages(ctx, config, definition)
 	}
 	return &schema.Error{Class: schema.ClassConfiguration, Err: errors.New("--account " + name + ": TIEOUT_ACCOUNTS lists no such account")}
 }

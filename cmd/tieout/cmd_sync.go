@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"tieout/checkpoints"
-	"tieout/extract"
 	"tieout/schema"
 	"tieout/sync"
 )
@@ -50,9 +49,8 @@ func (a *app) syncCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			keys := &keyStore{}
-			keyring := extract.NewKeyring(keys)
-			clients, err := a.clients(config, a.transport(config), keyring)
+			keys := newKeyring()
+			clients, err := a.clients(config, a.transport(config), keys.Keyring)
 			if err != nil {
 				return err
 			}
@@ -64,9 +62,7 @@ func (a *app) syncCommand() *cobra.Command {
 				return err
 			}
 			defer a.closing(w)
-			keys.KeyStore = w.ledger()
-			defer a.closingKeys(cmd.Context(), keyring)
-			return a.sync(cmd.Context(), w, clients, syncOptions{
+			return a.sync(cmd.Context(), w, clients, keys, syncOptions{
 				full: full, allowUnproven: len(allow) > 0, fullPassEvery: config.FullPassEvery, lookback: config.Lookback,
 			})
 		},
@@ -84,19 +80,6 @@ func (a *app) closing(w *warehouse) {
 		a.log.Warn("closing ClickHouse", "error", err)
 	}
 }
-
-// closingKeys records that nothing more will be sent with the keys, so that the next run need not wait. Without that
-// record it takes for sent what might have been.
-func (a *app) closingKeys(ctx context.Context, keyring *extract.Keyring) {
-	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closingKeysTime)
-	defer cancel()
-	if err := keyring.Close(closing); err != nil {
-		a.log.Warn("recording that the keys are not in use any more", "error", err)
-	}
-}
-
-// closingKeysTime is little: Kubernetes kills a pod a while after it asked, and streams need most of that.
-const closingKeysTime = 2 * time.Second
 
 // refuseEmpty refuses lists that were given and name nothing, as --resource "$UNSET" does: they would mean all.
 func refuseEmpty(command *cobra.Command, names ...string) error {
@@ -117,40 +100,43 @@ type syncOptions struct {
 }
 
 // sync brings the schema up to date, reads every stream whose account nobody else reads, and prints what came of each.
-func (a *app) sync(ctx context.Context, w *warehouse, clients []client, options syncOptions) error {
+func (a *app) sync(ctx context.Context, w *warehouse, clients []client, keys *keyring, options syncOptions) error {
 	if err := a.migrate(ctx, w); err != nil {
 		return err
 	}
 	runID := uuid.NewString()
-	owned, err := a.own(ctx, w, clients, runID)
+	running, owned, err := a.own(ctx, w, clients, runID, client.scopes)
 	if err != nil {
 		return err
 	}
-	if len(owned.clients) == 0 {
-		return reportedError{owned.refused}
+	defer a.release(ctx, owned.hold)
+	for _, left := range owned.left {
+		fmt.Fprintf(a.stderr, "tieout: account %s is left out: %v\n", left.Account().Name, left.held)
 	}
-	running, hold := checkpoints.Keep(ctx, w.leases(), owned.leases)
-	defer a.release(ctx, hold)
-	verdict := a.read(running, w, owned, hold, sync.Run{
+	if len(owned.clients) == 0 {
+		return reportedError{owned.refused()}
+	}
+	defer a.using(ctx, keys, w, owned.hold)()
+	verdict := a.read(running, w, owned, sync.Run{
 		ID: runID, StartedAt: time.Now().UTC().Truncate(time.Microsecond), Full: options.full, Log: a.log,
 	}, options)
-	if err := hold.Err(); err != nil {
+	if err := owned.hold.Err(); err != nil {
 		fmt.Fprintln(a.stderr, "tieout:", err)
 		return reportedError{err}
 	}
-	if verdict == nil && owned.refused != nil {
-		return reportedError{owned.refused}
+	if refused := owned.refused(); verdict == nil && refused != nil {
+		return reportedError{refused}
 	}
 	return verdict
 }
 
 // read reads the streams under their leases and prints what came of each.
-func (a *app) read(ctx context.Context, w *warehouse, owned ownership, hold *checkpoints.Hold, r sync.Run, options syncOptions) error {
+func (a *app) read(ctx context.Context, w *warehouse, owned ownership, r sync.Run, options syncOptions) error {
 	var accounts []sync.Account
 	for _, c := range owned.clients {
 		accounts = append(accounts, c.account())
 	}
-	destination := w.guarded(hold)
+	destination := w.guarded(owned.hold)
 	progress := a.newProgress(owned.clients)
 	r.FullEvery, r.Lookback = options.fullPassEvery, options.lookback
 	r.Destination, r.Holdings, r.Observer = finishing{destination}, destination, progress

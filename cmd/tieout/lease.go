@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"slices"
 	"sync"
@@ -53,54 +52,74 @@ func (w *warehouse) claimFor(scope checkpoints.Scope, runID string) checkpoints.
 	}}
 }
 
-// ownership is what a run may write: the clients whose account and key nobody else uses.
+// ownership is what a command may use: the clients whose scopes nobody else has.
 type ownership struct {
 	clients []client
 	leases  []checkpoints.Lease
-	refused error // why other clients are left out; nil: none is
+	hold    *checkpoints.Hold // keeps the leases
+	left    []leftOut
+}
+
+// leftOut is a client of which somebody else has a part, as the error says in words.
+type leftOut struct {
+	client
+	held error
+}
+
+// refused returns why clients are left out, nil if none is.
+func (o ownership) refused() error {
+	if len(o.left) == 0 {
+		return nil
+	}
+	return o.left[0].held
 }
 
 // scopes returns what nobody else may use while a client is read: its account, because two writers would number the
-// versions of a record against each other, and its key, because its rate limit and nonces are counted in one process.
+// versions of a record against each other, and its key.
 func (c client) scopes() []checkpoints.Scope {
-	scopes := []checkpoints.Scope{checkpoints.AccountScope(c.Account().Name)}
-	if name := c.KeyName(); name != "" {
-		scopes = append(scopes, checkpoints.KeyScope(name))
-	}
-	return scopes
+	return append([]checkpoints.Scope{checkpoints.AccountScope(c.Account().Name)}, c.keyScopes()...)
 }
 
-// own takes the leases of all clients at once. Clients of which somebody else holds a part are left out.
-func (a *app) own(ctx context.Context, w *warehouse, clients []client, runID string) (ownership, error) {
-	leases := w.leases()
-	taken, failed := a.acquire(ctx, leases, w, clients, runID)
-	var o ownership
-	var errs []error
+// keyScopes returns what nobody else may use while a client only asks: its key, because the rate limit and the nonces
+// of a key are counted in one process.
+func (c client) keyScopes() []checkpoints.Scope {
+	return []checkpoints.Scope{checkpoints.KeyScope(c.KeyName())}
+}
+
+// own takes the leases of the clients' scopes and keeps them. Clients of which somebody else holds a part are left out.
+// The context ends with the leases.
+func (a *app) own(ctx context.Context, w *warehouse, clients []client, runID string, scopes func(client) []checkpoints.Scope) (
+	context.Context, ownership, error,
+) {
+	running, hold := checkpoints.Keep(ctx, w.leases(), nil)
+	taken, failed := a.acquire(running, w, hold, clients, runID, scopes)
+	o := ownership{hold: hold}
+	errs := []error{hold.Err()}
 	for _, c := range clients {
-		missing := slices.IndexFunc(c.scopes(), func(s checkpoints.Scope) bool { return failed[s] != nil })
+		missing := slices.IndexFunc(scopes(c), func(s checkpoints.Scope) bool { return failed[s] != nil })
 		if missing < 0 {
 			o.clients = append(o.clients, c)
 			continue
 		}
-		err := failed[c.scopes()[missing]]
+		err := failed[scopes(c)[missing]]
 		if held, ok := errors.AsType[*checkpoints.HeldError](err); ok {
-			o.refused = cmp.Or(o.refused, err)
-			fmt.Fprintf(a.stderr, "tieout: account %s is left out: %v\n", c.Account().Name, inWords(held, c))
+			o.left = append(o.left, leftOut{c, &schema.Error{Class: schema.ClassOf(err), Err: inWords(held, c)}})
 			continue
 		}
 		errs = append(errs, err)
 	}
+	if err := cmp.Or(errs...); err != nil {
+		a.release(ctx, hold)
+		return nil, ownership{}, err
+	}
 	for scope, lease := range taken {
-		if slices.ContainsFunc(o.clients, func(c client) bool { return slices.Contains(c.scopes(), scope) }) && len(errs) == 0 {
+		if slices.ContainsFunc(o.clients, func(c client) bool { return slices.Contains(scopes(c), scope) }) {
 			o.leases = append(o.leases, lease)
-		} else if err := leases.Release(ctx, lease); err != nil {
+		} else if err := hold.Drop(ctx, scope); err != nil {
 			a.log.Warn("giving back a lease", "scope", string(scope), "error", err)
 		}
 	}
-	if len(errs) > 0 {
-		return ownership{}, errs[0]
-	}
-	return o, nil
+	return running, o, nil
 }
 
 // inWords says who has the lease; of a key it says whose it is, not its digest.
@@ -112,16 +131,18 @@ func inWords(held *checkpoints.HeldError, c client) error {
 	return &checkpoints.HeldError{Lease: lease}
 }
 
-// acquire takes every scope of the clients side by side: whoever must wait for one, waits for all at once.
-func (a *app) acquire(ctx context.Context, leases checkpoints.Leases, w *warehouse, clients []client, runID string) (
+// acquire takes every scope of the clients side by side: whoever must wait for one, waits for all at once. What is
+// taken is kept from then on, however long another one has to be waited for.
+func (a *app) acquire(ctx context.Context, w *warehouse, hold *checkpoints.Hold, clients []client, runID string, scopes func(client) []checkpoints.Scope) (
 	taken map[checkpoints.Scope]checkpoints.Lease, failed map[checkpoints.Scope]error,
 ) {
+	leases := w.leases()
 	taken, failed = map[checkpoints.Scope]checkpoints.Lease{}, map[checkpoints.Scope]error{}
 	var mu sync.Mutex // guards the maps
 	var group sync.WaitGroup
 	begun := map[checkpoints.Scope]bool{}
 	for _, c := range clients {
-		for _, scope := range c.scopes() {
+		for _, scope := range scopes(c) {
 			if begun[scope] {
 				continue
 			}
@@ -135,9 +156,10 @@ func (a *app) acquire(ctx context.Context, leases checkpoints.Leases, w *warehou
 				defer mu.Unlock()
 				if err != nil {
 					failed[scope] = err
-				} else {
-					taken[scope] = lease
+					return
 				}
+				taken[scope] = lease
+				hold.Add(lease)
 			})
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -121,7 +122,8 @@ func (w *workplace) value(name string) string {
 }
 
 // TestServerStaleRun holds up a run for longer than its lease lasts, lets another one read the account to its end,
-// and wakes the first: it does no harm, says that it has lost its lease, and the partner's books still agree.
+// and wakes the first: it does no harm, asks nothing more, says that it has lost its lease, and the partner's books still
+// agree.
 func TestServerStaleRun(t *testing.T) {
 	w, pages := watchedWorkplace(t, sandbox.Options{Seed: 42, Records: 2000}, serverDSN(t))
 	first := w.with("TIEOUT_COINUT_MAIN_RATE_LIMITS=600/1m", shortLeases+"=4s").begin(pages, "sync")
@@ -132,18 +134,78 @@ func TestServerStaleRun(t *testing.T) {
 	if !strings.Contains(f.stderr, "looking whether it is alive") {
 		t.Errorf("it did not wait for the end of the lease: %s", f.stderr)
 	}
-	before := append(w.physicalRows(), w.rows("SELECT account, resource, max(epoch) FROM sync_checkpoints GROUP BY ALL ORDER BY ALL")...)
+	state := func() []string {
+		state := append(w.physicalRows(), w.rows("SELECT account, resource, max(epoch) FROM sync_checkpoints GROUP BY ALL ORDER BY ALL")...)
+		// What the later run has recorded of the key is what counts, and nothing beside it.
+		return append(state, w.rows("SELECT key, count(), max(seq), argMax(state, seq) FROM key_states GROUP BY key ORDER BY key")...)
+	}
+	before := state()
+	requests := w.sandbox.Requests()
 	if err := first.Process.Signal(syscall.SIGCONT); err != nil {
 		t.Fatal(err)
 	}
 	if code := first.end(); code != exitTemporary || !strings.Contains(first.stderr.String(), "the lease of account coinut_main is lost") {
 		t.Errorf("the stale run ended with %d: %s", code, first.stderr)
 	}
-	after := append(w.physicalRows(), w.rows("SELECT account, resource, max(epoch) FROM sync_checkpoints GROUP BY ALL ORDER BY ALL")...)
+	after := state()
+	// One request may have had its permit when it was held up.
+	if more := w.sandbox.Requests() - requests; more > 1 {
+		t.Errorf("the stale run has asked the partner %d times", more)
+	}
 	if !slices.Equal(before, after) {
 		t.Errorf("the stale run has changed %v to %v", before, after)
 	}
 	compareFigures(t, w)
 	w.must(exitDone, "sync")
 	compareFigures(t, w)
+}
+
+// TestServerWaitForOneLease: whoever has one lease and waits for another keeps the first, however long the wait.
+func TestServerWaitForOneLease(t *testing.T) {
+	w := newWorkplace(t, sandbox.Options{Seed: 43, Records: 200}, serverDSN(t))
+	w.must(exitDone, "sync")
+	// Of a machine that was switched off: nobody can tell that its run has ended.
+	w.must(exitDone, "sql", "--write", `INSERT INTO sync_leases (scope, fence, claim_id, host, pid, run_id, taken_at, expires_at)
+		SELECT scope, max(fence) + 1, 'left', 'elsewhere', 1, 'left', now64(6), now64(6) + INTERVAL 8 SECOND
+		FROM sync_leases WHERE startsWith(scope, 'key ') GROUP BY scope`)
+	f := w.with(shortLeases+"=4s").must(exitDone, "sync")
+	if !strings.Contains(f.stderr, "looking whether it is alive") {
+		t.Errorf("it did not wait: %s", f.stderr)
+	}
+}
+
+// TestServerKeysLeftAlone: while a run uses a key, the doctor and a check of a definition ask nothing with it, say who
+// has it, and leave its records as they are.
+func TestServerKeysLeftAlone(t *testing.T) {
+	pages := make(chan struct{}, 100_000)
+	w, s := newWorkplace(t, sandbox.Options{Records: -1}, serverDSN(t)).joined(partner{"kuna", "kunapay", sandbox.Options{
+		Partner: "kunapay", Records: 20_000, BeforeRequest: func(*http.Request) { pages <- struct{}{} },
+	}, "", false})
+	w = w.with("TIEOUT_ACCOUNTS=kuna", "TIEOUT_KUNA_RATE_LIMITS=240/1m", shortLeases+"=6s")
+	file := filepath.Join(t.TempDir(), "mine.yaml")
+	if err := os.WriteFile(file, []byte("name: kunapay\nextends: kunapay\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.must(exitDone, "migrate")
+	run := w.begin(pages, "sync")
+	held := fmt.Sprintf("the key of account kuna is held by another run: run %s, process %d on ", w.rows("SELECT DISTINCT run_id FROM sync_leases")[0], run.Process.Pid)
+	if f := w.must(exitDone, "doctor"); !strings.Contains(f.stdout, "look  kuna: not asked, because "+held) {
+		t.Errorf("the doctor says\n%s", f.stdout)
+	}
+	if f := w.must(exitTemporary, "providers", "check", file, "--account", "kuna"); !strings.Contains(f.stderr, held) || strings.Contains(f.stdout, "kuna/") {
+		t.Errorf("the check says\n%s%s", f.stdout, f.stderr)
+	}
+	if fences := w.rows("SELECT DISTINCT intDiv(seq, 4294967296) FROM key_states"); !slices.Equal(fences, []string{"1"}) {
+		t.Errorf("the key's states are of the leases %v", fences)
+	}
+	if err := run.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	run.end()
+	if f := w.must(exitDone, "doctor"); !strings.Contains(f.stdout, "ok    kuna/") {
+		t.Errorf("after the run the doctor says\n%s", f.stdout)
+	}
+	if last := w.rows("SELECT argMax(JSONExtractInt(state, 'requests'), seq) FROM key_states WHERE startsWith(key, 'limit ')"); !slices.Equal(last, []string{"0"}) || s.Refused() > 0 {
+		t.Errorf("the doctor leaves %v requests under way behind, %d were refused", last, s.Refused())
+	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
+	"tieout/checkpoints"
 	"tieout/extract"
 	"tieout/extract/sandbox"
 	"tieout/load/clickhouse"
@@ -147,7 +148,7 @@ func TestRolesSuffice(t *testing.T) {
 	}
 	sync := func() {
 		t.Helper()
-		if err := a.sync(t.Context(), w, sandboxClients(t, a, partner), syncOptions{full: true}); err != nil {
+		if err := a.sync(t.Context(), w, sandboxClients(t, a, partner), nil, syncOptions{full: true}); err != nil {
 			t.Fatalf("%v: %s", err, stderr)
 		}
 	}
@@ -161,13 +162,13 @@ func TestRolesSuffice(t *testing.T) {
 
 	partner.Inject(1, sandbox.OnPath("/payment/list"), sandbox.Answer(http.StatusOK, nil,
 		`{"status":"SUCCESS","data":{"list":[{"id":"bad","status":"CONFIRMED"}],"pageNum":1,"pageSize":100,"total":1}}`))
-	_ = a.sync(t.Context(), w, sandboxClients(t, a, partner), syncOptions{}) // with a record for the quarantine
+	_ = a.sync(t.Context(), w, sandboxClients(t, a, partner), nil, syncOptions{}) // with a record for the quarantine
 	partner.Add(5)
 	sync()
 	if _, err := w.ledger().Status(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.ledger().SaveKey(t.Context(), "k", "s"); err != nil {
+	if err := w.ledger().AppendKey(t.Context(), checkpoints.KeyState{Name: "limit k", Fence: 1, Seq: 1, State: "s"}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := w.ledger().LoadKey(t.Context(), "k"); err != nil {

@@ -65,10 +65,6 @@ func needsKeyStore(definition *extract.Definition) bool {
 	return definition.Signing.Nonce == extract.NonceRising
 }
 
-// keyStore is the store of keys' states, opened after the clients that use it: what is wrong with an account is told
-// before anything is opened.
-type keyStore struct{ extract.KeyStore }
-
 // client is an account with the resources that are read from it.
 type client struct {
 	*extract.Client

@@ -282,7 +282,7 @@ COMMENT 'For each run and balance: whether it can be compared with the lists of 
 CREATE TABLE IF NOT EXISTS `tieout`.key_states ON CLUSTER `main`
 (
     key        String                  COMMENT 'What the state is of, and a digest that names the key without telling it.',
-    seq        UInt64                  COMMENT 'Number of the state, from 1; the highest counts.',
+    seq        UInt64                  COMMENT 'Number of the state: 2^32 times that of the lease of the key, plus its count; the highest counts.',
     state      String                  COMMENT 'What must not be forgotten: nonces up to which others may have been used, requests that may have been sent.',
     written_at DateTime64(6, 'UTC')    COMMENT 'When it was written: before it was made use of.'
 )
