@@ -48,7 +48,7 @@ func NewKeyring(store KeyStore) *Keyring {
 func (k *Keyring) hold(host string, account Account, log *slog.Logger) (*heldKey, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	name := keyName(host, account.Credentials["api_key"].Reveal())
+	name := keyName(keyHost(host), account.Credentials["api_key"].Reveal())
 	if held := k.keys[name]; held != nil {
 		if !slices.Equal(held.windows, account.Windows) || held.nonces.kind != account.Definition.Signing.Nonce {
 			return nil, fmt.Errorf("it has the key of account %s, and other rate limits or nonces", held.account)

@@ -39,10 +39,16 @@ type lease struct {
 	lasts time.Duration
 }
 
-func (l lease) covers(now time.Time) bool { return now.Before(l.until) }
+// left is how long requests may still leave. A machine that was suspended shows in one of two clocks only: both must
+// agree.
+func (l lease) left(now time.Time) time.Duration {
+	return min(l.until.Sub(now), l.until.Round(0).Sub(now.Round(0)))
+}
+
+func (l lease) covers(now time.Time) bool { return l.left(now) > 0 }
 
 // low reports whether half of the lease is gone.
-func (l lease) low(now time.Time) bool { return l.until.Sub(now) <= l.lasts/2 }
+func (l lease) low(now time.Time) bool { return l.left(now) <= l.lasts/2 }
 
 // requests returns how many can leave while the lease lasts: by the lemma, which holds for sending as it does for
 // arriving, and by the windows that have no budget, no more than b + r·lasts.

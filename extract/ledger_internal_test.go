@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 )
 
 // stored is a record as the store has it.
@@ -46,8 +47,8 @@ func TestRestart(t *testing.T) {
 	p.answer(instant)
 	p.rest(instant.Add(10 * time.Minute))
 	resting := stored(t, p, instant, lease{until: instant})
-	whole := time.Minute + time.Minute/1000 + 50*time.Millisecond
-	hour := time.Hour + time.Hour/1000 + 50*time.Millisecond
+	whole := time.Minute + time.Minute/1000 + 50*time.Millisecond + each
+	hour := time.Hour + time.Hour/1000 + 50*time.Millisecond + p.buckets[1].interval
 	edit := func(old, replacement string) string {
 		if !strings.Contains(killed, old) {
 			t.Fatalf("%s does not hold %s", killed, old)
@@ -238,6 +239,68 @@ func TestReadOutlook(t *testing.T) {
 	for _, broken := range []string{"", "{}", "123", strings.Replace(string(text), "60/1m", "60", 1)} {
 		if _, err := ReadOutlook(broken, instant); err == nil {
 			t.Errorf("%q was read", broken)
+		}
+	}
+}
+
+// suspended returns the instant after a machine has slept: its wall clock has gone on, and its monotonic one has not.
+func suspended(at time.Time, slept time.Duration) time.Time {
+	later := at
+	// The first word of a time with a monotonic reading holds the seconds of the wall clock above 30 bits.
+	*(*uint64)(unsafe.Pointer(&later)) += uint64(slept/time.Second) << 30 //nolint:gosec // no test can put a machine to sleep
+	return later
+}
+
+// TestLeaseClocks: a lease is over by both clocks. Of a machine that was suspended the monotonic one knows nothing, and one
+// whose time is set back says by the other that the lease has longer to go.
+func TestLeaseClocks(t *testing.T) {
+	now := time.Now()
+	l := lease{until: now.Add(leaseTime), lasts: leaseTime}
+	if !l.covers(now) || l.low(now) || l.covers(now.Add(leaseTime)) || !l.low(now.Add(leaseTime/2)) {
+		t.Error("a lease of a quiet machine")
+	}
+	woken := suspended(now, 2*time.Minute)
+	if woken.Sub(now) != 0 || woken.Round(0).Sub(now.Round(0)) != 2*time.Minute {
+		t.Fatalf("the machine slept from %s to %s", now, woken)
+	}
+	if l.covers(woken) || !l.low(woken) || l.left(woken) > 0 {
+		t.Errorf("the wall clock is past the end, and requests leave for %s", l.left(woken))
+	}
+	if setBack := suspended(now, -2*time.Minute); l.left(setBack) != leaseTime {
+		t.Errorf("a clock that was set back leaves %s", l.left(setBack))
+	}
+}
+
+// TestUsedByCounter: a key that may have been used in any way its windows allow is not refused by a sliding counter
+// either, whose whole previous window came at its very beginning.
+func TestUsedByCounter(t *testing.T) {
+	for _, limits := range []string{"100/1m", "20/20s", "1000/1h", "4/1m"} {
+		for phase := range 20 {
+			windows, err := ParseWindows(limits)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p, window := newPacer(windows, false, true), windows[0]
+			p.used(instant)
+			per := float64(window.Per)
+			// The N came when their window was so old, up to the instant of the record.
+			begun := instant.Add(-window.Per * time.Duration(phase) / 1000)
+			now, counts := instant, map[int]float64{0: float64(window.Requests)}
+			for range 3 * window.Requests {
+				at, open := p.earliest(now)
+				if !open {
+					t.Fatal("nothing is under way")
+				}
+				now = latest(now, at)
+				into := float64(now.Sub(begun))
+				index := int(into / per)
+				if weight := counts[index-1]*(1-(into-float64(index)*per)/per) + counts[index] + 1; weight > float64(window.Requests)+1e-6 {
+					t.Fatalf("%s, %d ‰ into the window: a request at %s is refused, %.3f", limits, phase, now.Sub(instant), weight)
+				}
+				counts[index]++
+				p.send()
+				p.answer(now)
+			}
 		}
 	}
 }

@@ -177,7 +177,8 @@ func (l *limiter) renew(ctx context.Context, w *waiter) (bool, error) {
 		l.loaded = true
 	}
 	now := time.Now()
-	lasts := leaseTime + 4*l.writeTook
+	// No record speaks of less than the one before has allowed: others go on under that one until this is answered.
+	lasts := max(leaseTime+4*l.writeTook, l.lease.left(now))
 	lent, refused := lease{until: now.Add(lasts), lasts: lasts}, l.refused
 	if err := l.save(ctx, now, lent); err != nil {
 		l.held() // else others would go on under the old lease
@@ -243,9 +244,12 @@ func (l *limiter) close(ctx context.Context) error {
 	case <-ctx.Done():
 		return cancelled(ctx)
 	}
-	defer func() { <-l.writing }()
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	defer func() {
+		<-l.writing
+		l.signal() // to whoever could not write meanwhile
+	}()
 	if !l.loaded {
 		return nil
 	}

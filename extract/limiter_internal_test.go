@@ -387,3 +387,78 @@ func TestLimiterKeyTaken(t *testing.T) {
 		}
 	})
 }
+
+// slowStore stores at once and takes its time to say so.
+type slowStore struct {
+	storeWatch
+	answers []time.Duration // how long the answers take, one after the other; then none does
+}
+
+func (s *slowStore) SaveKey(ctx context.Context, key, state string) error {
+	if err := s.storeWatch.SaveKey(ctx, key, state); err != nil || len(s.answers) == 0 {
+		return err
+	}
+	took := s.answers[0]
+	s.answers = s.answers[1:]
+	after(took)
+	return nil
+}
+
+// TestLimiterLeaseNeverShrinks: after a write that took long the lease is long, and the next record may speak of a shorter
+// one only as far as the long one is over: until its write is answered, requests leave under the old one.
+func TestLimiterLeaseNeverShrinks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &slowStore{answers: []time.Duration{30 * time.Second, 10 * time.Millisecond, time.Hour}}
+		limit := limiterOf(t, "60/1m", false, store)
+		var group sync.WaitGroup
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+		defer cancel()
+		sent := 0
+		for range 3 {
+			group.Go(func() {
+				for {
+					if _, err := limit.acquire(ctx, false); err != nil {
+						return
+					}
+					store.mu.Lock()
+					if sent++; sent > store.allowed || time.Now().After(store.until) {
+						t.Errorf("request %d left, and the store knows of %d until %s", sent, store.allowed, store.until)
+					}
+					store.mu.Unlock()
+					after(100 * time.Millisecond)
+					limit.release()
+				}
+			})
+		}
+		group.Wait()
+		if sent < 60 || len(store.answers) > 0 {
+			t.Errorf("%d requests left, %d answers are still to come: the test shows less than it seems", sent, len(store.answers))
+		}
+	})
+}
+
+// TestLimiterCloseWakes: who found the store busy with the closing record is woken when it is written.
+func TestLimiterCloseWakes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &storeWatch{}
+		limit := limiterOf(t, "60/1m", false, store)
+		limit.permit(t, 0)
+		limit.release()
+		store.takes = time.Minute
+		var group sync.WaitGroup
+		group.Go(func() {
+			if err := limit.close(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+		synctest.Wait()
+		group.Go(func() {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+			defer cancel()
+			if _, err := limit.acquire(ctx, false); err != nil {
+				t.Error("nobody has told that the store is free: ", err)
+			}
+		})
+		group.Wait()
+	})
+}

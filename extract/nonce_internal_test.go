@@ -211,6 +211,40 @@ func TestKeyName(t *testing.T) {
 	}
 }
 
+// TestKeyHost: one host has one form, however it is spelled, and two have two.
+func TestKeyHost(t *testing.T) {
+	for _, same := range [][]string{
+		{"api.example.com", "API.Example.COM", "api.example.com.", "api.example.com:443", "API.example.com.:443"},
+		{"api.example.com:8443", "API.example.com.:8443"},
+		{"[::1]", "::1", "[::1]:443"},
+		{"127.0.0.1", "127.0.0.1:80"},
+	} {
+		for _, host := range same[1:] {
+			if keyHost(host) != keyHost(same[0]) {
+				t.Errorf("%s is counted as %s, and %s as %s", host, keyHost(host), same[0], keyHost(same[0]))
+			}
+		}
+	}
+	if keyHost("api.example.com") == keyHost("api.example.com:8443") || keyHost("a.example") == keyHost("b.example") {
+		t.Error("two hosts are counted as one")
+	}
+}
+
+// TestKeyringSpellings gives accounts one limiter whose hosts are one.
+func TestKeyringSpellings(t *testing.T) {
+	keyring := NewKeyring(nil)
+	account := Account{Name: "a", Definition: &Definition{}, Windows: []Window{{60, time.Minute}}}
+	first, err := keyring.hold("api.example.com", account, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, host := range []string{"API.example.com", "api.example.com.", "api.example.com:443"} {
+		if again, err := keyring.hold(host, account, slog.New(slog.DiscardHandler)); again != first || err != nil {
+			t.Errorf("%s has a limiter of its own, %v", host, err)
+		}
+	}
+}
+
 // TestNonceDefinition makes the requests of a key go one after the other where its nonces must rise.
 func TestNonceDefinition(t *testing.T) {
 	definition, err := ParseDefinition("x.yaml", []byte("name: x\ncredentials: [api_key]\nsigning: {nonce: rising_milliseconds, headers: {N: \"{nonce}\"}}\nrate_limits: [60/1m]\nresources:\n  balances: {path: /b, paging: {style: none}, items: d, fields: {currency: c}}\n"))

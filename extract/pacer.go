@@ -134,8 +134,10 @@ func (p *pacer) slow() {
 	}
 }
 
-// used keeps everything waiting for a whole window from an instant on, up to which the key may have been used in any
-// way that its windows allow.
+// used keeps everything waiting for a whole window and one request's share of it from an instant on, up to which the key
+// may have been used in any way that its windows allow. The share is for a sliding counter: all N of a window may have
+// come at its very beginning, and they weigh in full until one more window is over. By then they have lost one, and one
+// more by each interval.
 func (p *pacer) used(until time.Time) {
 	for i := range p.buckets {
 		p.buckets[i].used(until, p.burst)
@@ -143,7 +145,7 @@ func (p *pacer) used(until time.Time) {
 }
 
 func (b *bucket) used(until time.Time, burst int) {
-	wait := 4*b.spent.quarter + 3 + time.Duration(burst-1)*b.interval
+	wait := 4*b.spent.quarter + 3 + time.Duration(burst)*b.interval
 	b.debt = latest(b.debt, until.Add(wait))
 	b.spent.begun, b.spent.quarters = until, [spendingQuarters]int{b.window.Requests}
 }

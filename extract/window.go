@@ -26,7 +26,7 @@ func (w Window) String() string {
 	return strconv.Itoa(w.Requests) + "/" + per
 }
 
-// requestsMin is the least a window must allow: below it the proof of the limiter leaves no rate at all (see newBucket).
+// requestsMin is the least a window must allow: below it the proof of the limiter leaves no rate at all (see interval).
 const requestsMin = 4
 
 // ParseWindow reads "100/1m": a count of requests, a slash and a Go duration.

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // processName tells a process from every other one: by the machine's boot, the room in which its number counts (a
@@ -20,7 +22,7 @@ func processName(pid int) string {
 	if err != nil {
 		return ""
 	}
-	_, began, err := processState(pid)
+	_, began, err := processState(procFolder, pid)
 	if err != nil {
 		return ""
 	}
@@ -29,7 +31,12 @@ func processName(pid int) string {
 
 // processEnded reports whether it is known that a process has ended. Of one on another machine or in another
 // container nothing is known.
-func processEnded(name string) bool {
+func processEnded(name string) bool { return processEndedIn(procFolder, name) }
+
+// procFolder is where the machine tells of its processes.
+const procFolder = "/proc"
+
+func processEndedIn(proc, name string) bool {
 	var boot, room, began string
 	var pid int
 	if _, err := fmt.Sscan(name, &boot, &room, &pid, &began); err != nil {
@@ -39,24 +46,28 @@ func processEnded(name string) bool {
 	if len(own) != 4 || own[0] != boot || own[1] != room {
 		return false
 	}
-	state, since, err := processState(pid)
+	state, since, err := processState(proc, pid)
+	if errors.Is(err, fs.ErrNotExist) {
+		// It is gone, or belongs to somebody else and is hidden (hidepid): then it can still be asked for.
+		return errors.Is(syscall.Kill(pid, 0), syscall.ESRCH)
+	}
 	if err != nil {
-		return errors.Is(err, fs.ErrNotExist)
+		return false
 	}
 	// A zombie runs no more: it waits for somebody to ask how it ended.
 	return since != began || state == "Z" || state == "X"
 }
 
 // processState returns the state of a process and when it began, in ticks since the boot.
-func processState(pid int) (state, began string, err error) {
-	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+func processState(proc string, pid int) (state, began string, err error) {
+	text, err := os.ReadFile(filepath.Join(proc, strconv.Itoa(pid), "stat"))
 	if err != nil {
 		return "", "", err
 	}
 	// The second field is the name in brackets, which may hold anything. State is the third field, the begin the 22nd.
 	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
 	if len(fields) < 20 {
-		return "", "", fmt.Errorf("/proc/%d/stat has %d fields", pid, len(fields))
+		return "", "", fmt.Errorf("%s/%d/stat has %d fields", proc, pid, len(fields))
 	}
 	return fields[0], fields[19], nil
 }

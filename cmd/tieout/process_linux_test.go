@@ -25,12 +25,15 @@ func TestProcessEnded(t *testing.T) {
 	if child == "" || processEnded(child) {
 		t.Fatalf("the child is %q, ended: %v", child, processEnded(child))
 	}
+	if hidden := t.TempDir(); processEndedIn(hidden, child) {
+		t.Error("a process that is hidden is taken for dead")
+	}
 	if err := command.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	for state := ""; state != "Z"; {
 		var err error
-		if state, _, err = processState(command.Process.Pid); err != nil {
+		if state, _, err = processState(procFolder, command.Process.Pid); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -38,7 +41,7 @@ func TestProcessEnded(t *testing.T) {
 		t.Error("a zombie is taken for alive")
 	}
 	_ = command.Wait() // it was killed
-	if !processEnded(child) {
+	if !processEnded(child) || !processEndedIn(t.TempDir(), child) {
 		t.Error("a killed process is taken for alive")
 	}
 	fields := strings.Fields(own)

@@ -138,7 +138,7 @@ func (d *Destination) insertBlock(ctx context.Context, runID string, i insert) e
 		"log_comment":                     "tieout " + runID,
 	}))
 	// The driver's own batch: repeat classifies its errors.
-	return d.conn.insertRepeat(ctx, func() error {
+	return d.conn.insertRepeat(ctx, i.table, func() error {
 		batch, err := d.conn.Conn.PrepareBatch(ctx, fmt.Sprintf("INSERT INTO %s.%s (%s)", d.database, i.table, i.columns))
 		if err != nil {
 			return err

@@ -49,7 +49,7 @@ func TestInsertsWaitForEachOther(t *testing.T) {
 			busy := &busyConn{}
 			connection := &Connection{Conn: busy}
 			if test.quorum {
-				connection.inserting = make(chan struct{}, 1)
+				connection.inserting = &turns{}
 			}
 			begin := time.Now()
 			var group sync.WaitGroup
@@ -71,8 +71,8 @@ func TestInsertsWaitForEachOther(t *testing.T) {
 // TestWaitingInsertStops: whoever waits for his turn can be told to stop.
 func TestWaitingInsertStops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		connection := &Connection{Conn: &busyConn{}, inserting: make(chan struct{}, 1)}
-		connection.inserting <- struct{}{}
+		connection := &Connection{Conn: &busyConn{}, inserting: &turns{}}
+		connection.inserting.of("t") <- struct{}{}
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
 		if err := connection.Exec(ctx, "INSERT INTO t SELECT 1"); schema.ClassOf(err) != schema.ClassCancelled {
@@ -84,4 +84,28 @@ func TestWaitingInsertStops(t *testing.T) {
 			t.Errorf("class %s: %v", schema.ClassOf(err), err)
 		}
 	})
+}
+
+// TestLeasesDoNotWaitForData: an insert waits for those into its own table only.
+func TestLeasesDoNotWaitForData(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		connection := &Connection{Conn: &busyConn{}, inserting: &turns{}}
+		for _, table := range []string{"deposit_versions", "trade_versions"} {
+			connection.inserting.of(table) <- struct{}{} // for as long as anybody likes
+		}
+		begin := time.Now()
+		if err := connection.Exec(t.Context(), "INSERT INTO `a`.sync_leases\n\t\t(scope) SELECT 1"); err != nil || time.Since(begin) != time.Second {
+			t.Errorf("after %s: %v", time.Since(begin), err)
+		}
+	})
+}
+
+func TestTableOf(t *testing.T) {
+	for into, want := range map[string]string{
+		"t SELECT 1": "t", "`a`.sync_leases\n\t(scope)": "sync_leases", "`a.b c\\``.key_states (key)": "key_states", "a.t (x)": "t", "t": "t", "t(x)": "t",
+	} {
+		if got := tableOf(into); got != want {
+			t.Errorf("%q is an insert into %q, want %q", into, got, want)
+		}
+	}
 }

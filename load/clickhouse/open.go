@@ -59,8 +59,8 @@ func auth(target Target, options Options) clickhouse.Auth {
 // Connection is a pool of connections to one ClickHouse.
 type Connection struct {
 	driver.Conn
-	engine    io.Closer     // nil for a server
-	inserting chan struct{} // holds a token while an insert runs, where a table takes one at a time; nil: elsewhere
+	engine    io.Closer // nil for a server
+	inserting *turns    // where a table takes one insert at a time; nil: elsewhere
 }
 
 // Close closes the connections and, if it is embedded, the engine. Calling it again does nothing.
@@ -86,7 +86,7 @@ func Open(ctx context.Context, target Target, options Options) (*Connection, err
 	}
 	connection := &Connection{Conn: conn}
 	if options.Layout.Quorum() {
-		connection.inserting = make(chan struct{}, 1)
+		connection.inserting = &turns{}
 	}
 	return ping(ctx, target, connection)
 }

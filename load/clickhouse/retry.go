@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"time"
 
 	"tieout/schema"
@@ -22,26 +23,60 @@ const (
 // Exec runs a statement, again if its answer was lost: every statement of ours may run twice. Its errors are
 // classified.
 func (c *Connection) Exec(ctx context.Context, query string, args ...any) error {
-	if strings.HasPrefix(query, "INSERT ") {
-		return c.insertRepeat(ctx, func() error { return c.Conn.Exec(ctx, query, args...) })
+	if into, ok := strings.CutPrefix(query, "INSERT INTO "); ok {
+		return c.insertRepeat(ctx, tableOf(into), func() error { return c.Conn.Exec(ctx, query, args...) })
 	}
 	return repeat(ctx, func() error { return c.Conn.Exec(ctx, query, args...) })
 }
 
-// insertRepeat is repeat for an insert. Where an insert waits for a majority of the nodes, the table refuses another
-// one meanwhile: those of this process wait for each other here, and need not be refused. One of another process
-// still may be, and is repeated.
-func (c *Connection) insertRepeat(ctx context.Context, do func() error) error {
+// insertRepeat is repeat for an insert into a table. Where an insert waits for a majority of the nodes, the table refuses
+// another one meanwhile: those of this process wait for each other here, and need not be refused. One of another process
+// still may be, and is repeated. Other tables do not wait: a lease must be extended in time, however long data take.
+func (c *Connection) insertRepeat(ctx context.Context, table string, do func() error) error {
 	if c.inserting == nil {
 		return repeat(ctx, do)
 	}
+	turn := c.inserting.of(table)
 	select {
-	case c.inserting <- struct{}{}:
+	case turn <- struct{}{}:
 	case <-ctx.Done():
-		return stopped(ctx, errors.New("another insert takes long"))
+		return stopped(ctx, fmt.Errorf("another insert into %s takes long", table))
 	}
-	defer func() { <-c.inserting }()
+	defer func() { <-turn }()
 	return repeat(ctx, do)
+}
+
+// turns holds for each table what an insert into it must have. Its zero value is ready.
+type turns struct {
+	mu     sync.Mutex // guards tables
+	tables map[string]chan struct{}
+}
+
+// of returns what holds a token while an insert into the table runs.
+func (t *turns) of(table string) chan struct{} {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.tables[table] == nil {
+		if t.tables == nil {
+			t.tables = map[string]chan struct{}{}
+		}
+		t.tables[table] = make(chan struct{}, 1)
+	}
+	return t.tables[table]
+}
+
+// tableOf returns the table, without its database, that an insert names first: our tables need no quotes, and our
+// databases may have them.
+func tableOf(into string) string {
+	if quoted, ok := strings.CutPrefix(into, "`"); ok {
+		if end := strings.Index(quoted, "`."); end >= 0 {
+			into = quoted[end+2:]
+		}
+	}
+	if end := strings.IndexAny(into, " \n\t("); end >= 0 {
+		into = into[:end]
+	}
+	return into[strings.LastIndexByte(into, '.')+1:]
 }
 
 // Select reads rows into a slice of structs, again if the answer was lost. Its errors are classified.
