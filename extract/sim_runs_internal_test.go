@@ -59,7 +59,8 @@ func randomTrial(t testing.TB, random *rand.Rand) (trial, string) {
 	return s, text
 }
 
-// TestSimNeverRefused sends a million requests (30 in make sim) of random jobs to servers of every kind. None may
+// TestSimNeverRefused sends a million requests (30 in make sim) of random jobs to servers of every kind that the limiter
+// promises to pass: those that space requests out, with a burst or without, are left out of windows with a budget. None may
 // refuse, and where no process dies the arrivals must keep the lemma itself.
 func TestSimNeverRefused(t *testing.T) {
 	seed, scale := simSetting(t, "SEED", 1), simSetting(t, "SCALE", 1)
