@@ -217,7 +217,8 @@ func (h *Hold) Release(ctx context.Context) error {
 	h.group.Wait()
 	h.cancel(context.Canceled)
 	h.mu.Lock()
-	held := maps.Clone(h.held)
+	held := h.held
+	h.held = map[Scope]Lease{} // what comes too late is refused
 	h.mu.Unlock()
 	var errs []error
 	for _, scope := range slices.Sorted(maps.Keys(held)) {

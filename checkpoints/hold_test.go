@@ -71,6 +71,9 @@ func TestKeep(t *testing.T) {
 		if err := hold.Release(t.Context()); err != nil || run.Err() == nil {
 			t.Errorf("released with %v, and what runs under it goes on: %v", err, run.Err())
 		}
+		if err := hold.Check(claimOf("").Scope); !errors.As(err, new(*checkpoints.LostError)) {
+			t.Errorf("after the release a check says %v", err)
+		}
 		if second := acquire(t, memory, "second"); second.Fence != 2 {
 			t.Errorf("the next lease has number %d", second.Fence)
 		}
