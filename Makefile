@@ -83,9 +83,12 @@ libchdb-path: ## Print where the embedded ClickHouse lies.
 # With TIEOUT_TEST_REQUIRE_ENGINE a test that finds no engine fails instead of being skipped.
 test bench cover sim crash test-server: export TIEOUT_TEST_REQUIRE_ENGINE := 1
 
+# The tests of cmd run the program as processes, which the race detector makes several times as slow: test-server runs
+# those with it that a server is needed for.
 .PHONY: test
 test: libchdb ## Run all tests, the ones on the embedded ClickHouse included.
-	go test -race -shuffle=on -timeout 15m $(TESTFLAGS) ./...
+	go test -race -shuffle=on -timeout 15m $(TESTFLAGS) $$(go list ./... | grep -v /cmd/)
+	go test -shuffle=on -timeout 15m $(TESTFLAGS) ./cmd/...
 
 # Tests whose name contains Server use the server behind TIEOUT_TEST_CLICKHOUSE_DSN, each in a database of its own.
 # One package at a time, as they share that server. The packages are named by import path, which need not exist.
