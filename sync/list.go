@@ -61,12 +61,7 @@ func (l *listRun) read(ctx context.Context) error {
 			l.known.begin(time.Now().UTC())
 			continue
 		}
-		if l.passes > 0 {
-			l.known.Gap = gap{}
-		}
-		if l.passes > 0 && !certificate.Proven() && l.rested {
-			l.known.Gap = gap{At: time.Now().UTC(), Missing: l.missing()}
-		}
+		l.noteGap(certificate)
 		return l.certify(ctx, certificate)
 	}
 }
@@ -79,10 +74,26 @@ func (l *listRun) missing() int64 {
 	return int64(l.counted[len(l.counted)-1].Total) - int64(l.held) //nolint:gosec // counts of records
 }
 
-// helpless reports whether an ordinary night finds the list as passes from end to end have left it lately: the count
-// disagrees by the same number, and another pass would not help. The next one comes by the schedule.
+// noteGap remembers how a night with passes has ended.
+func (l *listRun) noteGap(certificate checkpoints.Certificate) {
+	missing := l.missing()
+	switch {
+	case l.passes == 0:
+	case certificate.Proven() || !l.rested || missing <= 0:
+		l.known.Gap = gap{}
+	case missing != l.known.Gap.Missing:
+		l.known.Gap = gap{At: time.Now().UTC(), Missing: missing, Nights: 1}
+	default:
+		l.known.Gap.At = time.Now().UTC()
+		l.known.Gap.Nights++
+	}
+}
+
+// helpless reports whether an ordinary night finds the list as the passes of two nights have left it: the partner
+// counts more records by the same number, and another pass would not help. The next one comes by the schedule.
 func (l *listRun) helpless() bool {
-	return l.passes == 0 && l.known.Gap.Missing != 0 && l.known.Gap.Missing == l.missing() && time.Since(l.known.Gap.At) < l.fullEvery()
+	gap := l.known.Gap
+	return l.passes == 0 && gap.Nights > 1 && gap.Missing == l.missing() && time.Since(gap.At) < l.fullEvery()
 }
 
 // explained says why the count disagrees, where records that could not be read are the reason; else nothing.

@@ -42,7 +42,8 @@ type listStanding struct {
 // wrong, further passes would not help.
 type gap struct {
 	At      time.Time `json:"at,omitzero"`       // when the last pass had not helped
-	Missing int64     `json:"missing,omitempty"` // records that the partner counts and that are not held; negative: the other way round
+	Missing int64     `json:"missing,omitempty"` // records that the partner counts and that are not held
+	Nights  int       `json:"nights,omitempty"`  // that ended so, one after the other
 }
 
 // answer is the time of one answer and what it counted. Answers about a list come one after the other: each was asked
