@@ -83,8 +83,7 @@ libchdb-path: ## Print where the embedded ClickHouse lies.
 # With TIEOUT_TEST_REQUIRE_ENGINE a test that finds no engine fails instead of being skipped.
 test bench cover sim crash test-server: export TIEOUT_TEST_REQUIRE_ENGINE := 1
 
-# The tests of cmd run the program as processes, which the race detector makes several times as slow: test-server runs
-# those with it that a server is needed for.
+# The tests of cmd run the program as processes, which the race detector makes several times as slow.
 .PHONY: test
 test: libchdb ## Run all tests, the ones on the embedded ClickHouse included.
 	go test -race -shuffle=on -timeout 15m $(TESTFLAGS) $$(go list ./... | grep -v /cmd/)
@@ -92,12 +91,13 @@ test: libchdb ## Run all tests, the ones on the embedded ClickHouse included.
 
 # Tests whose name contains Server use the server behind TIEOUT_TEST_CLICKHOUSE_DSN, each in a database of its own.
 # One package at a time, as they share that server. The packages are named by import path, which need not exist.
-SERVER_PACKAGES := $(addprefix tieout/,$(addsuffix /...,schema load checkpoints sync reconcile cmd))
+SERVER_PACKAGES := $(addprefix tieout/,$(addsuffix /...,schema load checkpoints sync reconcile))
 
 .PHONY: test-server
 test-server: libchdb ## Run the tests that want a server, against TIEOUT_TEST_CLICKHOUSE_DSN.
 	@[ -n "$${TIEOUT_TEST_CLICKHOUSE_DSN:-}" ] || { echo "test-server: set TIEOUT_TEST_CLICKHOUSE_DSN" >&2; exit 2; }
 	go test -race -shuffle=on -timeout 15m -p 1 -run Server $(TESTFLAGS) $(SERVER_PACKAGES)
+	go test -shuffle=on -timeout 15m -run Server $(TESTFLAGS) ./cmd/...
 
 .PHONY: sim
 sim: libchdb ## Run the simulations at size SCALE: virtual time, seed SEED, which is printed.

@@ -197,7 +197,7 @@ func TestQuarantine(t *testing.T) {
 func TestTerminatedRunGoesOn(t *testing.T) {
 	pages := make(chan struct{}, 1000)
 	w := newWorkplace(t, sandbox.Options{Seed: 32, Records: 3000, BeforeRequest: func(*http.Request) { pages <- struct{}{} }}, "")
-	slow := w.with("TIEOUT_COINUT_MAIN_RATE_LIMITS=600/1m")
+	slow := w.with("TIEOUT_COINUT_MAIN_RATE_LIMITS=10/1s")
 	command, _, stderr := slow.command(t.Context(), "sync", "--resource", "payments")
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
@@ -222,6 +222,6 @@ func TestTerminatedRunGoesOn(t *testing.T) {
 	if rows := w.rows("SELECT position != '' FROM sync_checkpoints ORDER BY epoch DESC, seq DESC LIMIT 1"); !slices.Equal(rows, []string{"true"}) && !slices.Equal(rows, []string{"1"}) {
 		t.Errorf("the checkpoint is %q", rows)
 	}
-	slow.must(exitDone, "sync")
+	w.must(exitDone, "sync")
 	compareFigures(t, w)
 }

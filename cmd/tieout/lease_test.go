@@ -56,7 +56,7 @@ func watchedWorkplace(t *testing.T, options sandbox.Options, dsn string) (*workp
 // TestSecondRunEmbedded: the engine inside the process is of one process. A second one says which.
 func TestSecondRunEmbedded(t *testing.T) {
 	w, pages := watchedWorkplace(t, sandbox.Options{Seed: 41, Records: 3000}, "")
-	first := w.with("TIEOUT_COINUT_MAIN_RATE_LIMITS=600/1m").begin(pages, "sync")
+	first := w.with("TIEOUT_COINUT_MAIN_RATE_LIMITS=10/1s").begin(pages, "sync")
 	f := w.must(exitTemporary, "sync")
 	if !strings.Contains(f.stderr, fmt.Sprintf("process %d", first.Process.Pid)) {
 		t.Errorf("the second run says %s", f.stderr)
@@ -76,7 +76,7 @@ func TestSecondRunEmbedded(t *testing.T) {
 func TestServerSecondRun(t *testing.T) {
 	w, pages := watchedWorkplace(t, sandbox.Options{Seed: 41, Records: 3000}, serverDSN(t))
 	w = w.with(shortLeases + "=6s")
-	first := w.with("TIEOUT_COINUT_MAIN_RATE_LIMITS=600/1m").begin(pages, "sync")
+	first := w.with("TIEOUT_COINUT_MAIN_RATE_LIMITS=10/1s").begin(pages, "sync")
 	f := w.must(exitTemporary, "sync")
 	host, err := os.Hostname()
 	if err != nil {
@@ -87,7 +87,7 @@ func TestServerSecondRun(t *testing.T) {
 		"account coinut_main is left out: account coinut_main is held by another run: run %s, process %d on %s, since 2", runs[0], first.Process.Pid, host)) {
 		t.Errorf("beside the run %v the second says %s", runs, f.stderr)
 	}
-	if out := w.must(exitDone, "doctor").stdout; !strings.Contains(out, "look  accounts that a run is reading are not asked") || strings.Contains(out, "ok    coinut_main") {
+	if out := w.must(exitDone, "doctor").stdout; !strings.Contains(out, "look  coinut_main: not asked, because the key of account coinut_main is held by another run: run "+runs[0]) || strings.Contains(out, "ok    coinut_main") {
 		t.Errorf("the doctor asked beside the run: %s", out)
 	}
 	// Another account with the same key shares its rate limit and its nonces.
@@ -126,7 +126,7 @@ func (w *workplace) value(name string) string {
 // agree.
 func TestServerStaleRun(t *testing.T) {
 	w, pages := watchedWorkplace(t, sandbox.Options{Seed: 42, Records: 2000}, serverDSN(t))
-	first := w.with("TIEOUT_COINUT_MAIN_RATE_LIMITS=600/1m", shortLeases+"=4s").begin(pages, "sync")
+	first := w.with("TIEOUT_COINUT_MAIN_RATE_LIMITS=10/1s", shortLeases+"=4s").begin(pages, "sync")
 	if err := first.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
@@ -181,7 +181,7 @@ func TestServerKeysLeftAlone(t *testing.T) {
 	w, s := newWorkplace(t, sandbox.Options{Records: -1}, serverDSN(t)).joined(partner{"kuna", "kunapay", sandbox.Options{
 		Partner: "kunapay", Records: 20_000, BeforeRequest: func(*http.Request) { pages <- struct{}{} },
 	}, "", false})
-	w = w.with("TIEOUT_ACCOUNTS=kuna", "TIEOUT_KUNA_RATE_LIMITS=240/1m", shortLeases+"=6s")
+	w = w.with("TIEOUT_ACCOUNTS=kuna", "TIEOUT_KUNA_RATE_LIMITS=4/1s", shortLeases+"=6s")
 	file := filepath.Join(t.TempDir(), "mine.yaml")
 	if err := os.WriteFile(file, []byte("name: kunapay\nextends: kunapay\n"), 0o600); err != nil {
 		t.Fatal(err)

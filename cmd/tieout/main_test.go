@@ -76,7 +76,7 @@ func newWorkplace(t *testing.T, options sandbox.Options, dsn string) *workplace 
 		"TIEOUT_CLICKHOUSE_DSN="+dsn,
 		"TIEOUT_ACCOUNTS=coinut_main", "TIEOUT_COINUT_MAIN_PROVIDER=coinut", "TIEOUT_COINUT_MAIN_BASE_URL="+server.URL,
 		"TIEOUT_COINUT_MAIN_API_KEY="+known.Key, "TIEOUT_COINUT_MAIN_API_SECRET="+known.Secret,
-		"TIEOUT_COINUT_MAIN_RATE_LIMITS=60000/1m")
+		"TIEOUT_COINUT_MAIN_RATE_LIMITS=1000/1s")
 	return w
 }
 

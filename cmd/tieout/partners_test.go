@@ -142,7 +142,7 @@ func (w *workplace) joined(p partner) (*workplace, *sandbox.Sandbox) {
 	known, prefix := s.Accounts()[0], "TIEOUT_"+strings.ToUpper(p.account)+"_"
 	settings := []string{
 		prefix + "PROVIDER=" + p.provider, prefix + "BASE_URL=" + server.URL + p.path,
-		prefix + "API_KEY=" + known.Key, prefix + "RATE_LIMITS=60000/1m",
+		prefix + "API_KEY=" + known.Key, prefix + "RATE_LIMITS=1000/1s",
 	}
 	if !slices.Contains([]string{"cryptoix", "cryptoix_key", "kunapay_api_key", "examplepay"}, p.provider) {
 		settings = append(settings, prefix+"API_SECRET="+known.Secret)

@@ -25,7 +25,7 @@ func TestStopUnderLoad(t *testing.T) { stopUnderLoad(t, "") }
 func TestServerStopUnderLoad(t *testing.T) { stopUnderLoad(t, serverDSN(t)) }
 
 func stopUnderLoad(t *testing.T, dsn string) {
-	w, pages := watchedWorkplace(t, sandbox.Options{Seed: 43, Records: 12_000}, dsn)
+	w, pages := watchedWorkplace(t, sandbox.Options{Seed: 43, Records: 6_000}, dsn)
 	w.must(exitDone, "migrate")
 	for stops, end := 0, false; !end; stops++ {
 		want, received := exitTerminated, syscall.SIGTERM
@@ -67,7 +67,7 @@ func TestStopFinishesTheBatch(t *testing.T) {
 	var mu sync.Mutex
 	var asked []string
 	w, pages := newRecordingWorkplace(t, &mu, &asked)
-	run := w.with("TIEOUT_COINUT_MAIN_RATE_LIMITS=1200/1m").begin(pages, "sync", "--resource", "payments")
+	run := w.with("TIEOUT_COINUT_MAIN_RATE_LIMITS=20/1s").begin(pages, "sync", "--resource", "payments")
 	if err := run.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
@@ -176,7 +176,7 @@ func stalledRun(t *testing.T, arguments ...string) (*workplace, begun, *stalling
 	address := dsn[strings.LastIndexByte(dsn[:strings.LastIndexByte(dsn, '/')], '@')+1 : strings.LastIndexByte(dsn, '/')]
 	proxy := newStallingProxy(t, address)
 	w, pages := watchedWorkplace(t, sandbox.Options{Seed: 46, Records: 5000}, strings.Replace(dsn, address, proxy.address, 1))
-	run := w.with("TIEOUT_COINUT_MAIN_RATE_LIMITS=6000/1m").begin(pages, append([]string{"sync"}, arguments...)...)
+	run := w.with("TIEOUT_COINUT_MAIN_RATE_LIMITS=100/1s").begin(pages, append([]string{"sync"}, arguments...)...)
 	proxy.stalled.Store(true)
 	return w, run, proxy
 }
