@@ -84,7 +84,7 @@ func TestMigrateDryRun(t *testing.T) {
 
 // TestStatusJSON reads back what a script would.
 func TestStatusJSON(t *testing.T) {
-	w := newWorkplace(t, sandbox.Options{Records: 30}, "")
+	w := newWorkplace(t, sandbox.Options{Records: 30}, "").with("TIEOUT_COINUT_MAIN_RATE_LIMITS=60000/1m")
 	w.must(exitDone, "sync")
 	var streams []struct {
 		Account  string  `json:"account"`
