@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -220,6 +221,10 @@ func TestDemoDeletesOnlyDemos(t *testing.T) {
 
 // TestDemoShowsWhatIsThere: the closing queries are shown although a stream is unproven, and the exit code is kept.
 func TestDemoShowsWhatIsThere(t *testing.T) {
+	if os.Getenv(alone) == "" {
+		runAlone(t)
+		return
+	}
 	w := newWorkplace(t, sandbox.Options{Records: 20}, "")
 	w.sandbox.AddDeposit("ARCHIVED")
 	a, stdout, stderr := newApp()
@@ -238,6 +243,24 @@ func TestDemoShowsWhatIsThere(t *testing.T) {
 		if !strings.Contains(stdout.String(), question.title) {
 			t.Errorf("the demo does not show %q:\n%s", question.title, stdout)
 		}
+	}
+}
+
+// alone says that a test runs in a process of its own.
+const alone = "TIEOUT_TEST_ALONE"
+
+// runAlone runs the test in a process of its own, as a process has one engine and other tests may have opened it.
+func runAlone(t *testing.T) {
+	t.Helper()
+	embeddedtest.Library(t) // or the test is skipped
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	command := exec.CommandContext(t.Context(), program, "-test.run", "^"+t.Name()+"$", "-test.v")
+	command.Env = append(os.Environ(), alone+"=1")
+	if out, err := command.CombinedOutput(); err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
+		t.Errorf("%v: %s", err, out)
 	}
 }
 
