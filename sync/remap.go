@@ -144,8 +144,8 @@ func (m *remapping) read(ctx context.Context) error {
 
 // versions reads a part of the versions again.
 func (m *remapping) versions(ctx context.Context, part []load.Stored) error {
-	if err := ctx.Err(); err != nil {
-		return err
+	if ctx.Err() != nil {
+		return &schema.Error{Class: schema.ClassCancelled, Op: "read " + m.of.Stream.String() + " again", Err: context.Cause(ctx)}
 	}
 	out := load.Remapped{RemapID: m.ID}
 	now := time.Now()

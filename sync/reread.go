@@ -68,8 +68,8 @@ func reread(stored, read schema.Row) schema.Row {
 
 // quarantine reads a part of the quarantine again.
 func (m *remapping) quarantine(ctx context.Context, part []load.Quarantined) error {
-	if err := ctx.Err(); err != nil {
-		return err
+	if ctx.Err() != nil {
+		return &schema.Error{Class: schema.ClassCancelled, Op: "read " + m.of.Stream.String() + " again", Err: context.Cause(ctx)}
 	}
 	out, found := load.Remapped{RemapID: m.ID}, map[string][]load.Found{}
 	now := time.Now()
