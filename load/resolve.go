@@ -7,23 +7,49 @@ import (
 	"tieout/schema"
 )
 
-// Life is what is stored of one record.
-type Life struct {
-	Versions []Held     // by version, and of one version by when they were seen
-	Last     schema.Row // the last version, as it is read now
-	LastAt   time.Time  // when the last version was seen last, UTC; zero: no sighting of it is stored
-
-	LastRunID string // the run that saw the last version
-}
+// Life is what is stored of one record: its versions by number, and of one number by when they were seen.
+type Life []Held
 
 // Held is one stored version of a record.
 type Held struct {
 	Version     uint64
 	PayloadHash [32]byte
 	FirstSeenAt time.Time // UTC
+	LastAt      time.Time // when it was seen last, UTC; zero: no sighting of it is stored
 	Tombstone   bool
 	Remapped    bool // it was in quarantine, and is there by a remap only
+	RunID       string
+	Row         schema.Row // as it is read now; only of the versions that Needed names
 }
+
+// Needed returns the places of the versions whose rows Resolve needs: those that may have been seen again after what was
+// in quarantine, and those whose sightings a process that died has not stored.
+func (l Life) Needed() []int {
+	needed := l.latest()
+	for i := range l {
+		if l[i].unseen() && !slices.Contains(needed, i) {
+			needed = append(needed, i)
+		}
+	}
+	return needed
+}
+
+// latest returns the places of the last version, and of the last one that is not there by a remap only.
+func (l Life) latest() []int {
+	var latest []int
+	for i := len(l) - 1; i >= 0; i-- {
+		if i == len(l)-1 || !l[i].Remapped {
+			latest = append(latest, i)
+		}
+		if !l[i].Remapped {
+			break
+		}
+	}
+	return latest
+}
+
+// unseen reports whether a remap has stored the version and not come to its sighting.
+func (h Held) unseen() bool { return h.Remapped && h.LastAt.IsZero() }
 
 // Found is a record in quarantine that can be read now, with its identifier.
 type Found struct {
@@ -42,8 +68,9 @@ type Resolution struct {
 type sight struct {
 	at    time.Time
 	hash  [32]byte
-	held  int // number of the version in Life, -1: it was in quarantine, or is the last version once more
-	found int // number of the record in quarantine, -1: there is none
+	held  int // place of the version in Life that begins here, -1: none does
+	again int // place of the version in Life that was seen again, -1: it was in quarantine
+	found int // number of the record in quarantine, -1: it was in none
 	last  bool
 }
 
@@ -53,14 +80,20 @@ type sight struct {
 // and its later FirstSeenAt puts it behind that one. Resolving again what was resolved half gives the other half.
 func Resolve(life Life, found []Found) Resolution {
 	r := resolving{life: life, found: found, doubtful: doubtful(life, found), seen: map[int]schema.Row{}}
-	for _, s := range r.sights() {
+	sights := r.sights()
+	for i, s := range sights {
+		if s.held < 0 && r.hash != s.hash && storedNext(sights[i:]) {
+			continue
+		}
 		r.see(s)
 	}
-	last := len(life.Versions) - 1
-	if last >= 0 && life.Versions[last].Remapped && life.LastAt.IsZero() && r.seen[last] == nil {
-		row := schema.Copy(life.Last)
-		row.Base().AskedAt = row.Base().FirstSeenAt
-		r.out.Seen = append(r.out.Seen, row)
+	for i, held := range life {
+		if held.unseen() && r.seen[i] == nil {
+			row := schema.Copy(held.Row)
+			record := row.Base()
+			record.Version, record.FirstSeenAt, record.AskedAt = held.Version, held.FirstSeenAt, held.FirstSeenAt
+			r.out.Seen = append(r.out.Seen, row)
+		}
 	}
 	for i := range found {
 		if r.doubtful[i] {
@@ -89,33 +122,46 @@ type resolving struct {
 func (r *resolving) sights() []sight {
 	var sights []sight
 	var latest time.Time
-	for i, held := range r.life.Versions {
+	for i, held := range r.life {
 		if held.FirstSeenAt.After(latest) {
 			latest = held.FirstSeenAt
 		}
-		sights = append(sights, sight{at: latest, hash: held.PayloadHash, held: i, found: -1})
+		sights = append(sights, sight{at: latest, hash: held.PayloadHash, held: i, again: -1, found: -1})
 	}
-	if last := len(sights) - 1; last >= 0 && r.life.LastAt.After(latest) && !r.life.Versions[last].Tombstone {
-		sights = append(sights, sight{at: r.life.LastAt, hash: sights[last].hash, held: -1, found: -1})
+	for _, i := range r.life.latest() {
+		if r.life[i].LastAt.After(sights[i].at) && !r.life[i].Tombstone {
+			sights = append(sights, sight{at: r.life[i].LastAt, hash: r.life[i].PayloadHash, held: -1, again: i, found: -1})
+		}
 	}
 	for i, f := range r.found {
 		if r.doubtful[i] {
 			continue
 		}
 		once := !f.LastAt.After(f.SeenAt)
-		sights = append(sights, sight{at: f.SeenAt, hash: f.PayloadHash, held: -1, found: i, last: once})
+		sights = append(sights, sight{at: f.SeenAt, hash: f.PayloadHash, held: -1, again: -1, found: i, last: once})
 		if !once {
-			sights = append(sights, sight{at: f.LastAt, hash: f.PayloadHash, held: -1, found: i, last: true})
+			sights = append(sights, sight{at: f.LastAt, hash: f.PayloadHash, held: -1, again: -1, found: i, last: true})
 		}
 	}
 	slices.SortStableFunc(sights, func(a, b sight) int { return a.at.Compare(b.at) })
 	return sights
 }
 
+// storedNext reports whether the content of the first sight is stored as the next version: then it was only met a
+// little earlier than that says.
+func storedNext(sights []sight) bool {
+	for _, s := range sights[1:] {
+		if s.hash != sights[0].hash || s.held >= 0 {
+			return s.hash == sights[0].hash
+		}
+	}
+	return false
+}
+
 // see takes in one sight.
 func (r *resolving) see(s sight) {
 	if s.held >= 0 {
-		held := r.life.Versions[s.held]
+		held := r.life[s.held]
 		r.known, r.hash, r.version, r.next = true, held.PayloadHash, held.Version, s.held+1
 		r.open, r.row = held.Remapped, nil
 		return
@@ -130,14 +176,14 @@ func (r *resolving) see(s sight) {
 
 // add puts a content that is not stored behind what was seen before it.
 func (r *resolving) add(s sight) {
-	if r.next >= len(r.life.Versions) || r.version+1 < r.life.Versions[r.next].Version {
+	if r.next >= len(r.life) || r.version+1 < r.life[r.next].Version {
 		r.version++
 	}
 	stored := Stored{}
 	if s.found >= 0 {
 		stored.Row, stored.RunID = schema.Copy(r.found[s.found].Row), r.found[s.found].RunID
 	} else {
-		stored.Row, stored.RunID = schema.Copy(r.life.Last), r.life.LastRunID
+		stored.Row, stored.RunID = schema.Copy(r.life[s.again].Row), r.life[s.again].RunID
 	}
 	record := stored.Row.Base()
 	record.Version, record.PayloadHash, record.FirstSeenAt, record.AskedAt = r.version, s.hash, s.at, schema.NeverListed
@@ -156,7 +202,7 @@ func (r *resolving) note(s sight) {
 		if r.seen[at] == nil {
 			r.seen[at] = schema.Copy(f.Row)
 			record := r.seen[at].Base()
-			record.Version, record.FirstSeenAt, record.AskedAt = r.version, r.life.Versions[at].FirstSeenAt, schema.NeverListed
+			record.Version, record.FirstSeenAt, record.AskedAt = r.version, r.life[at].FirstSeenAt, schema.NeverListed
 			r.out.Seen = append(r.out.Seen, r.seen[at])
 		}
 		r.row = r.seen[at]
@@ -178,7 +224,7 @@ func doubtful(life Life, found []Found) []bool {
 		}
 		at[instant] = hash
 	}
-	for _, held := range life.Versions {
+	for _, held := range life {
 		if !held.Tombstone {
 			note(held.FirstSeenAt, held.PayloadHash)
 		}
