@@ -124,3 +124,28 @@ type Ledger interface {
 	// RecordCuts stores the cuts of a run; a later call for the same run, account and currency replaces them.
 	RecordCuts(ctx context.Context, cuts []Cut) error
 }
+
+// Remap is what one tieout remap did with one stream.
+type Remap struct {
+	ID         string        // identifier of the remap
+	Stream     schema.Stream // whose records it read again
+	Definition string        // SHA-256 of the definition by which it did, in hexadecimal
+	Outcome    Outcome       // how far it is, or how it ended: never Unproven
+	StartedAt  time.Time     // when it began with the stream, UTC
+	Counts     RemapCounts   // its figures so far
+}
+
+// RemapCounts are the figures of a remap of one stream.
+type RemapCounts struct {
+	Versions uint64 // record versions that were looked at
+	Changed  uint64 // of those, the ones that are read otherwise now
+	Kept     uint64 // of those, the ones that the definition cannot read: they stay as they were
+	Resolved uint64 // records that have left the quarantine
+	Rejected uint64 // records that are still in quarantine
+}
+
+// Remaps holds what remaps did.
+type Remaps interface {
+	// RecordRemap stores the state of a remap of a stream; a later call for the same remap and stream replaces it.
+	RecordRemap(ctx context.Context, remap Remap) error
+}

@@ -126,7 +126,7 @@ func (r *reader) page(items []item, page *Page) {
 	}
 	for _, row := range rows {
 		if doubled[row.Base().ID] {
-			page.Rejected = append(page.Rejected, *r.reject(row.Base(), "stands more than once in one answer, with different content"))
+			page.Rejected = append(page.Rejected, *r.reject(row.Base(), schema.ReasonDoubled))
 			continue
 		}
 		page.Rows = append(page.Rows, row)
@@ -144,7 +144,9 @@ func (r *reader) read(i item) (schema.Row, *schema.Rejected) {
 	record.Payload = i.payload()
 	if r.repeatsSecret(record) {
 		record.PayloadHash = r.hash(record.Payload)
-		return nil, r.reject(record, "the record repeats a credential of ours, which was taken out of it")
+		rejected := r.reject(record, "the record repeats a credential of ours, which was taken out of it")
+		rejected.Permanent = true
+		return nil, rejected
 	}
 	record.PayloadHash = r.hash(record.Payload)
 	problems := r.fill(row, i)
@@ -185,7 +187,7 @@ func (r *reader) repeatsSecret(record *schema.Record) bool {
 func (r *reader) reject(record *schema.Record, reason string) *schema.Rejected {
 	return &schema.Rejected{
 		RecordID: record.ID, ListedUnder: r.slice, Reason: reason,
-		Payload: record.Payload, PayloadHash: record.PayloadHash, SeenAt: r.at,
+		Payload: record.Payload, PayloadHash: record.PayloadHash, SeenAt: r.at, AskedAt: r.sentAt,
 	}
 }
 
@@ -195,7 +197,9 @@ func (r *reader) refused(id string, refused *refusal) *schema.Rejected {
 	if refused.request != "" {
 		reason += " [request " + refused.request + "]"
 	}
-	return r.reject(&schema.Record{ID: id, Payload: refused.body, PayloadHash: r.hash(refused.body)}, reason)
+	rejected := r.reject(&schema.Record{ID: id, Payload: refused.body, PayloadHash: r.hash(refused.body)}, reason)
+	rejected.Permanent = true
+	return rejected
 }
 
 // payload is what is kept of an item: the partner's bytes. A member of a map keeps its name, without which it could

@@ -91,7 +91,7 @@ func TestExpectOurs(t *testing.T) {
 		}
 	}
 	want := []string{"deposits_as_of", "trades_as_of", "payments_as_of", "balances_as_of"}
-	if difference := cmp.Diff(want, parameterised); difference != "" || len(objects) != 21 {
+	if difference := cmp.Diff(want, parameterised); difference != "" || len(objects) != 23 {
 		t.Errorf("%d objects, parameters (-want +got):\n%s", len(objects), difference)
 	}
 }

@@ -190,6 +190,9 @@ func Copy(row Row) Row {
 	panic(fmt.Sprintf("schema: no copy of a %T", row))
 }
 
+// ReasonDoubled is why none of several records can be believed that one answer holds under one identifier.
+const ReasonDoubled = "stands more than once in one answer, with different content"
+
 // Rejected is a record that cannot be stored as what it should be: kept whole, with the reason.
 type Rejected struct {
 	RecordID    string    // the partner's identifier, empty where none could be read
@@ -198,4 +201,6 @@ type Rejected struct {
 	Payload     []byte    // the partner's JSON, byte for byte
 	PayloadHash [32]byte  // as in Record
 	SeenAt      time.Time // when the answer that held it arrived, UTC
+	AskedAt     time.Time // when the request for that answer was sent, UTC; NeverListed for a record that was looked up
+	Permanent   bool      // the reason lies in what the partner answered: no other definition can read it
 }

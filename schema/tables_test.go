@@ -14,7 +14,8 @@ import (
 // tablesAndViews is what the product promises to exist, apart from the text of the migrations.
 var tablesAndViews = []string{
 	"balance_cuts", "balance_snapshots", "balances", "balances_as_of", "deposit_versions", "deposits", "deposits_as_of", "key_states",
-	"payment_versions", "payments", "payments_as_of", "record_sightings", "rejected_records", "schema_migrations", "sync_certificates",
+	"payment_versions", "payments", "payments_as_of", "quarantine", "record_sightings", "rejected_records", "remaps", "schema_migrations",
+	"sync_certificates",
 	"sync_checkpoints", "sync_leases", "sync_runs", "trade_versions", "trades", "trades_as_of",
 }
 

@@ -120,6 +120,9 @@ func (l *listRun) lookup(ctx context.Context, details Details, id string) error 
 		l.result.Counts.Rejected++
 		l.rejected++
 		l.known.quarantined(nameOf(*rejected))
+		rejected.AskedAt = schema.NeverListed
+		_, rejected.SeenAt = l.calendar.note(rejected.SeenAt, rejected.SeenAt)
+		l.known.AnsweredAt = rejected.SeenAt
 		batch.Rejected = []schema.Rejected{*rejected}
 	}
 	if row != nil && row.Base().ID != id {

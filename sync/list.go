@@ -228,8 +228,10 @@ func (l *listRun) took(page *extract.Page) {
 		delete(l.open, record.ID)
 	}
 	l.rejected += uint64(len(page.Rejected))
-	for _, rejected := range page.Rejected {
-		l.known.quarantined(nameOf(rejected))
+	for i := range page.Rejected {
+		rejected := &page.Rejected[i]
+		rejected.AskedAt, rejected.SeenAt = asked, answered
+		l.known.quarantined(nameOf(*rejected))
 		delete(l.open, rejected.RecordID)
 	}
 	if page.Total != nil {

@@ -8,23 +8,24 @@ import (
 
 // StreamStatus is where one stream stands: its last run, what is proven of its lists, and what is in quarantine.
 type StreamStatus struct {
-	Account     string     `ch:"account" json:"account"`                    // name of the account
-	Provider    string     `ch:"provider" json:"provider"`                  // name of the definition
-	Resource    string     `ch:"resource" json:"resource"`                  // what is listed
-	RunID       string     `ch:"run_id" json:"run_id"`                      // of the last run
-	Outcome     string     `ch:"outcome" json:"outcome"`                    // of the last run, one of checkpoints.Outcome
-	Error       string     `ch:"error" json:"error,omitempty"`              // of the last run; empty without one
-	StartedAt   time.Time  `ch:"started_at" json:"started_at"`              // of the last run, UTC
-	RecordedAt  time.Time  `ch:"recorded_at" json:"recorded_at"`            // of its last word, UTC
-	Pages       uint64     `ch:"pages" json:"pages"`                        // answers that the last run read
-	Requests    uint64     `ch:"requests" json:"requests"`                  // attempts that it sent
-	Records     uint64     `ch:"records" json:"records"`                    // records in those answers
-	Versions    uint64     `ch:"versions" json:"versions"`                  // record versions that it wrote
-	Refused     uint64     `ch:"refused" json:"refused"`                    // attempts that the partner refused for their rate
-	LimitWaitMS uint64     `ch:"limit_wait_ms" json:"limit_wait_ms"`        // its wait for the partner's limit, milliseconds
-	Rejected    uint64     `ch:"rejected" json:"rejected_records"`          // records in quarantine
-	Position    string     `ch:"position" json:"position"`                  // of the last checkpoint; empty: at the beginning
-	WrittenAt   *time.Time `ch:"written_at" json:"checkpoint_at,omitempty"` // of the last checkpoint; nil: none yet
+	Account     string     `ch:"account" json:"account"`                       // name of the account
+	Provider    string     `ch:"provider" json:"provider"`                     // name of the definition
+	Resource    string     `ch:"resource" json:"resource"`                     // what is listed
+	RunID       string     `ch:"run_id" json:"run_id"`                         // of the last run
+	Outcome     string     `ch:"outcome" json:"outcome"`                       // of the last run, one of checkpoints.Outcome
+	Error       string     `ch:"error" json:"error,omitempty"`                 // of the last run; empty without one
+	StartedAt   time.Time  `ch:"started_at" json:"started_at"`                 // of the last run, UTC
+	RecordedAt  time.Time  `ch:"recorded_at" json:"recorded_at"`               // of its last word, UTC
+	Pages       uint64     `ch:"pages" json:"pages"`                           // answers that the last run read
+	Requests    uint64     `ch:"requests" json:"requests"`                     // attempts that it sent
+	Records     uint64     `ch:"records" json:"records"`                       // records in those answers
+	Versions    uint64     `ch:"versions" json:"versions"`                     // record versions that it wrote
+	Refused     uint64     `ch:"refused" json:"refused"`                       // attempts that the partner refused for their rate
+	LimitWaitMS uint64     `ch:"limit_wait_ms" json:"limit_wait_ms"`           // its wait for the partner's limit, milliseconds
+	Quarantine  uint64     `ch:"quarantine" json:"quarantine"`                 // records that cannot be read
+	RemapOpen   *time.Time `ch:"remap_open" json:"remap_unfinished,omitempty"` // when the last remap began, if it has not read everything; nil: it has, or there was none
+	Position    string     `ch:"position" json:"position"`                     // of the last checkpoint; empty: at the beginning
+	WrittenAt   *time.Time `ch:"written_at" json:"checkpoint_at,omitempty"`    // of the last checkpoint; nil: none yet
 
 	// What follows is of all its lists together.
 	Level       string       `ch:"-" json:"level"`               // the weakest of their last certificates; empty: none yet
@@ -41,10 +42,12 @@ const statusQuery = `
 SELECT r.account AS account, r.provider AS provider, r.resource AS resource, r.run_id AS run_id, r.outcome AS outcome, r.error AS error,
 	r.started_at AS started_at, r.recorded_at AS recorded_at, r.pages AS pages, r.requests AS requests, r.records AS records,
 	r.versions AS versions, r.refused AS refused, r.limit_wait_ms AS limit_wait_ms,
-	q.rejected AS rejected, k.position AS position, k.written_at AS written_at
+	q.records AS quarantine, m.began AS remap_open, k.position AS position, k.written_at AS written_at
 FROM (SELECT * FROM %[1]s.sync_runs FINAL ORDER BY started_at DESC LIMIT 1 BY account, resource) AS r
-LEFT JOIN (SELECT account, resource, count() AS rejected FROM %[1]s.rejected_records FINAL
+LEFT JOIN (SELECT account, resource, count() AS records FROM %[1]s.quarantine
 	GROUP BY account, resource) AS q ON q.account = r.account AND q.resource = r.resource
+LEFT JOIN (SELECT account, resource, if(outcome = 'done', NULL, toNullable(started_at)) AS began FROM %[1]s.remaps FINAL
+	ORDER BY started_at DESC LIMIT 1 BY account, resource) AS m ON m.account = r.account AND m.resource = r.resource
 LEFT JOIN (SELECT account, resource, position, toNullable(written_at) AS written_at FROM %[1]s.sync_checkpoints
 	ORDER BY epoch DESC, seq DESC LIMIT 1 BY account, resource) AS k ON k.account = r.account AND k.resource = r.resource
 ORDER BY account, indexOf(['balances', 'deposits', 'trades', 'payments'], resource)

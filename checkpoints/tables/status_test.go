@@ -144,7 +144,7 @@ func testStatusOfQuarantine(t *testing.T, conn driver.Conn) {
 	}
 	got := map[string]uint64{}
 	for _, stream := range status(t, store) {
-		got[stream.Account+"/"+stream.Resource] = stream.Rejected
+		got[stream.Account+"/"+stream.Resource] = stream.Quarantine
 	}
 	if difference := cmp.Diff(map[string]uint64{"kuna/deposits": 3, "kuna/trades": 0, "kuna_second/deposits": 1}, got); difference != "" {
 		t.Errorf("in quarantine (-want +got):\n%s", difference)

@@ -104,6 +104,9 @@ func (a *app) printStatus(streams []tables.StreamStatus) {
 		case s.Level != "":
 			of = fmt.Sprintf("%d", s.DistinctIDs)
 		}
+		if s.Quarantine > 0 {
+			of += fmt.Sprintf(", %d unread", s.Quarantine)
+		}
 		proven := "never"
 		if s.ProvenAt != nil {
 			proven = shortTime(*s.ProvenAt)
@@ -143,8 +146,12 @@ func notes(s tables.StreamStatus) []string {
 	case s.Level == checkpoints.LevelUnproven || s.Level != "" && s.ProvenAt == nil || reason != "":
 		lines = append(lines, "is not proven complete"+reason)
 	}
-	if s.Rejected > 0 {
-		lines = append(lines, fmt.Sprintf("has %d records in quarantine, see rejected_records", s.Rejected))
+	if s.Quarantine > 0 {
+		lines = append(lines, fmt.Sprintf("has %d records in quarantine: tieout sql \"SELECT record_id, reason FROM quarantine WHERE account = '%s' AND resource = '%s'\" shows why; "+
+			"after the definition was corrected, tieout remap reads them", s.Quarantine, s.Account, s.Resource))
+	}
+	if s.RemapOpen != nil {
+		lines = append(lines, fmt.Sprintf("was to be read again by a remap of %s UTC, which is at work or was broken off: tieout remap does the rest", shortTime(*s.RemapOpen)))
 	}
 	return lines
 }

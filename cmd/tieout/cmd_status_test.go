@@ -21,7 +21,7 @@ func TestStatusTable(t *testing.T) {
 		{Account: "kuna_main", Resource: "balances", Outcome: "running", StartedAt: *at(0)},
 		{Account: "kuna_main", Resource: "deposits", Outcome: "interrupted", StartedAt: *at(0), Level: "C3", ProvenAt: at(1), Total: count(1_000_000), DistinctIDs: 1_000_000},
 		{Account: "kuna_main", Resource: "trades", Outcome: "done", StartedAt: *at(0), Level: "stable", StableAt: at(2), DistinctIDs: 7, Reason: "the partner gives no total"},
-		{Account: "kuna_main", Resource: "payments", Outcome: "failed", StartedAt: *at(0), Level: "unproven", ProvenAt: at(-24), Total: count(8), DistinctIDs: 7, Rejected: 2, Error: "404\nGone", Reason: "PAID: one is missing"},
+		{Account: "kuna_main", Resource: "payments", Outcome: "failed", StartedAt: *at(0), Level: "unproven", ProvenAt: at(-24), Total: count(8), DistinctIDs: 7, Quarantine: 2, Error: "404\nGone", Reason: "PAID: one is missing"},
 	})
 	lines := strings.Split(strings.TrimSpace(stdout.String()), "\n")
 	wanted := [][]string{
@@ -29,12 +29,12 @@ func TestStatusTable(t *testing.T) {
 		{"kuna_main/balances", "2026-07-01 02:03", "running", "never"},
 		{"kuna_main/deposits", "interrupted", "1000000 of 1000000", "2026-07-01 03:03:04"},
 		{"kuna_main/trades", " 7 ", "never"},
-		{"kuna_main/payments", "failed", "7 of 8", "2026-06-30 02:03:04"},
+		{"kuna_main/payments", "failed", "7 of 8, 2 unread", "2026-06-30 02:03:04"},
 		{"kuna_main/balances is running since 2026-07-01 02:03:04 UTC, or was killed"},
 		{"kuna_main/trades is stable as of 2026-07-01 04:03:04 UTC, and not proven: the partner gives no total"},
 		{"kuna_main/payments failed: 404"},
 		{"kuna_main/payments is not proven complete: PAID: one is missing"},
-		{"kuna_main/payments has 2 records in quarantine, see rejected_records"},
+		{"kuna_main/payments has 2 records in quarantine: tieout sql \"SELECT record_id, reason FROM quarantine WHERE account = 'kuna_main' AND resource = 'payments'\""},
 	}
 	for _, line := range lines {
 		if strings.HasPrefix(line, "+") || strings.HasPrefix(line, "|") {

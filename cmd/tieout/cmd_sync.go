@@ -54,7 +54,7 @@ func (a *app) syncCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if clients, err = selected(clients, accounts, resources); err != nil {
+			if clients, err = selected(cmd.CommandPath(), clients, accounts, resources); err != nil {
 				return err
 			}
 			w, err := a.open(cmd.Context(), config, forWork)

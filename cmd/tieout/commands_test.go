@@ -36,6 +36,10 @@ func TestUsage(t *testing.T) {
 		{"status", "--format", "xml"},
 		{"sandbox", "--rate-limits", "fast"},
 		{"migrate", "now"},
+		{"remap", "--account", "nobody"},
+		{"remap", "--resource", "invoices"},
+		{"remap", "--resource", ""},
+		{"remap", "deposits"},
 	} {
 		f := w.must(exitUsage, arguments...)
 		if !strings.Contains(f.stderr, "see tieout") || f.stdout != "" {
@@ -53,7 +57,7 @@ func TestHelp(t *testing.T) {
 			t.Errorf("--help does not name %s", variable.Name)
 		}
 	}
-	for _, command := range []string{"sync", "status", "sql", "migrate", "doctor", "demo", "sandbox", "version"} {
+	for _, command := range []string{"sync", "status", "sql", "remap", "migrate", "doctor", "demo", "sandbox", "version"} {
 		if help := w.must(exitDone, command, "--help").stdout; !strings.Contains(help, "Examples:") {
 			t.Errorf("tieout %s --help has no example:\n%s", command, help)
 		}

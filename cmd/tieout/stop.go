@@ -6,6 +6,7 @@ import (
 
 	"tieout/checkpoints"
 	"tieout/load"
+	"tieout/schema"
 )
 
 // How a run stops. It is over within ten seconds of the signal: what is being written is finished, the checkpoint
@@ -54,4 +55,14 @@ func (s advancing) Append(ctx context.Context, checkpoint checkpoints.Checkpoint
 	ctx, cancel := unhurried(ctx, finishTime)
 	defer cancel()
 	return s.Store.Append(ctx, checkpoint)
+}
+
+// finishingArchive is an archive in which what was read again is stored to the end of its part.
+type finishingArchive struct{ load.Archive }
+
+// Remap implements load.Archive.
+func (a finishingArchive) Remap(ctx context.Context, stream schema.Stream, remapped load.Remapped) error {
+	ctx, cancel := unhurried(ctx, finishTime)
+	defer cancel()
+	return a.Archive.Remap(ctx, stream, remapped)
 }

@@ -83,16 +83,16 @@ func (c client) account() sync.Account {
 }
 
 // selected keeps the accounts and resources that the flags name; empty flags keep all.
-func selected(clients []client, accounts, resources []string) ([]client, error) {
+func selected(command string, clients []client, accounts, resources []string) ([]client, error) {
 	var kept []client
 	for _, name := range accounts {
 		if !slices.ContainsFunc(clients, func(c client) bool { return c.Account().Name == name }) {
-			return nil, usageError{"tieout sync", fmt.Errorf("--account %s: TIEOUT_ACCOUNTS lists no such account", name)}
+			return nil, usageError{command, fmt.Errorf("--account %s: TIEOUT_ACCOUNTS lists no such account", name)}
 		}
 	}
 	for _, name := range resources {
 		if _, err := schema.ParseResource(name); err != nil {
-			return nil, usageError{"tieout sync", fmt.Errorf("--resource: %w", err)}
+			return nil, usageError{command, fmt.Errorf("--resource: %w", err)}
 		}
 	}
 	for _, c := range clients {

@@ -117,17 +117,26 @@ func rejectedInsert(batch load.Batch) insert {
 	i := insert{
 		table: "rejected_records", size: len(batch.Rejected),
 		columns: "account, resource, record_id, payload_hash, provider, reason, listed_under, " +
-			"first_seen_at, last_seen_at, run_id, payload",
+			"first_seen_at, last_seen_at, listed_at, permanent, run_id, payload",
 	}
 	sum := sha256.New()
 	fmt.Fprintf(sum, "%q %q\n", batch.Stream.Account, batch.Stream.Resource) // streams share the table, see blockDigest
 	for _, r := range batch.Rejected {
 		i.rows = append(i.rows, []any{
 			batch.Stream.Account, string(batch.Stream.Resource), r.RecordID, string(r.PayloadHash[:]), batch.Stream.Provider,
-			r.Reason, r.ListedUnder, r.SeenAt.UTC(), r.SeenAt.UTC(), batch.RunID, string(r.Payload),
+			r.Reason, r.ListedUnder, r.SeenAt.UTC(), r.SeenAt.UTC(), listedAt(r), r.Permanent, batch.RunID, string(r.Payload),
 		})
-		fmt.Fprintf(sum, "%q %x %q %d\n", r.RecordID, r.PayloadHash, r.Reason, r.SeenAt.UnixMicro())
+		fmt.Fprintf(sum, "%q %x %q %d %d\n", r.RecordID, r.PayloadHash, r.Reason, r.SeenAt.UnixMicro(), listedAt(r).UnixMicro())
 	}
 	i.digest = hex.EncodeToString(sum.Sum(nil))
 	return i
+}
+
+// listedAt is when the request was sent whose answer had a rejected record in a list. Where nobody said, it is not
+// shown that it stood in one.
+func listedAt(r schema.Rejected) time.Time {
+	if r.AskedAt.IsZero() {
+		return schema.NeverListed
+	}
+	return r.AskedAt.UTC()
 }

@@ -2,7 +2,9 @@
 -- run may write its row again after a lost answer, with the same values, and min and any of equal values are that
 -- value: nothing changes. The columns outside the sorting key are no function of the key alone: run_id and
 -- first_seen_at tell of the run that wrote the version, and status and the other typed columns are read from the
--- payload by the definition that was in force then. A later definition does not change them.
+-- payload by the definition that was in force then. tieout remap adds a row for each version that a later definition
+-- reads otherwise: with the same version and payload_hash, and a mapped_at. Of those rows the one with the latest
+-- mapped_at counts. It may lie in another partition, if it is created_at that is read otherwise; its key is its own.
 --
 -- A record that left its partner's list has a tombstone: a version of its own, with the columns of the one before,
 -- deleted_at, the evidence, and another payload_hash. Nothing of a record is ever removed.
@@ -27,6 +29,7 @@ CREATE TABLE IF NOT EXISTS {{db}}.deposit_versions {{on_cluster}}
     reference       SimpleAggregateFunction(any, String)                        COMMENT 'Text of the payer or of the firm.',
     listed_under    SimpleAggregateFunction(any, LowCardinality(String))        COMMENT 'Value of the list''s filter under which the partner returned this version; empty for an unfiltered list.',
     first_seen_at   SimpleAggregateFunction(min, DateTime64(6, 'UTC'))          COMMENT 'When the first answer that held this version arrived; of a tombstone: deleted_at, or the same of the version before if that is later.',
+    mapped_at       DateTime64(6, 'UTC')                                        COMMENT 'When tieout remap derived the columns again from the payload; 1970: as they were derived when the version was seen.',
     deleted_at      SimpleAggregateFunction(any, Nullable(DateTime64(6, 'UTC'))) COMMENT 'Of a tombstone: by when the record had left the partner''s list; NULL in every other version.',
     evidence        SimpleAggregateFunction(any, String)                        COMMENT 'Of a tombstone: the certificate that shows it; empty in every other version.',
     run_id          SimpleAggregateFunction(any, String)                        COMMENT 'Run that wrote this version, see sync_runs.',
@@ -34,7 +37,7 @@ CREATE TABLE IF NOT EXISTS {{db}}.deposit_versions {{on_cluster}}
 )
 ENGINE = {{sharded account, deposit_id}}AggregatingMergeTree
 PARTITION BY toYYYYMM(created_at)
-ORDER BY (account, deposit_id, version, payload_hash)
+ORDER BY (account, deposit_id, version, payload_hash, mapped_at)
 SETTINGS {{settings}}
 COMMENT 'Every version of every deposit. Query the view deposits unless history is wanted.';
 
@@ -58,6 +61,7 @@ CREATE TABLE IF NOT EXISTS {{db}}.trade_versions {{on_cluster}}
     deposit_id      SimpleAggregateFunction(any, String)                        COMMENT 'Deposit that the trade converted; empty where the partner does not say.',
     listed_under    SimpleAggregateFunction(any, LowCardinality(String))        COMMENT 'Value of the list''s filter under which the partner returned this version; empty for an unfiltered list.',
     first_seen_at   SimpleAggregateFunction(min, DateTime64(6, 'UTC'))          COMMENT 'When the first answer that held this version arrived; of a tombstone: deleted_at, or the same of the version before if that is later.',
+    mapped_at       DateTime64(6, 'UTC')                                        COMMENT 'When tieout remap derived the columns again from the payload; 1970: as they were derived when the version was seen.',
     deleted_at      SimpleAggregateFunction(any, Nullable(DateTime64(6, 'UTC'))) COMMENT 'Of a tombstone: by when the record had left the partner''s list; NULL in every other version.',
     evidence        SimpleAggregateFunction(any, String)                        COMMENT 'Of a tombstone: the certificate that shows it; empty in every other version.',
     run_id          SimpleAggregateFunction(any, String)                        COMMENT 'Run that wrote this version, see sync_runs.',
@@ -65,7 +69,7 @@ CREATE TABLE IF NOT EXISTS {{db}}.trade_versions {{on_cluster}}
 )
 ENGINE = {{sharded account, trade_id}}AggregatingMergeTree
 PARTITION BY toYYYYMM(created_at)
-ORDER BY (account, trade_id, version, payload_hash)
+ORDER BY (account, trade_id, version, payload_hash, mapped_at)
 SETTINGS {{settings}}
 COMMENT 'Every version of every trade. Query the view trades unless history is wanted.';
 
@@ -90,6 +94,7 @@ CREATE TABLE IF NOT EXISTS {{db}}.payment_versions {{on_cluster}}
     reference         SimpleAggregateFunction(any, String)                        COMMENT 'The firm''s own text.',
     listed_under      SimpleAggregateFunction(any, LowCardinality(String))        COMMENT 'Value of the list''s filter under which the partner returned this version; empty for an unfiltered list.',
     first_seen_at     SimpleAggregateFunction(min, DateTime64(6, 'UTC'))          COMMENT 'When the first answer that held this version arrived; of a tombstone: deleted_at, or the same of the version before if that is later.',
+    mapped_at         DateTime64(6, 'UTC')                                        COMMENT 'When tieout remap derived the columns again from the payload; 1970: as they were derived when the version was seen.',
     deleted_at        SimpleAggregateFunction(any, Nullable(DateTime64(6, 'UTC'))) COMMENT 'Of a tombstone: by when the record had left the partner''s list; NULL in every other version.',
     evidence          SimpleAggregateFunction(any, String)                        COMMENT 'Of a tombstone: the certificate that shows it; empty in every other version.',
     run_id            SimpleAggregateFunction(any, String)                        COMMENT 'Run that wrote this version, see sync_runs.',
@@ -97,7 +102,7 @@ CREATE TABLE IF NOT EXISTS {{db}}.payment_versions {{on_cluster}}
 )
 ENGINE = {{sharded account, payment_id}}AggregatingMergeTree
 PARTITION BY toYYYYMM(created_at)
-ORDER BY (account, payment_id, version, payload_hash)
+ORDER BY (account, payment_id, version, payload_hash, mapped_at)
 SETTINGS {{settings}}
 COMMENT 'Every version of every payment. Query the view payments unless history is wanted.';
 
@@ -112,12 +117,13 @@ CREATE TABLE IF NOT EXISTS {{db}}.balance_snapshots {{on_cluster}}
     available    Nullable(Decimal(76, 18))  COMMENT 'Free to use, in whole units of currency; NULL where the partner does not say.',
     locked       Nullable(Decimal(76, 18))  COMMENT 'Reserved by the partner, in whole units of currency; NULL where the partner does not say.',
     total        Nullable(Decimal(76, 18))  COMMENT 'As the partner states it, never added up; NULL where it does not say.',
+    mapped_at    DateTime64(6, 'UTC')       COMMENT 'When tieout remap derived the columns again from the payload; 1970: as they were derived when it was observed.',
     run_id       String                     COMMENT 'Run that observed it, see sync_runs.',
     payload      String      COMMENT 'The partner''s JSON, byte for byte.' CODEC(ZSTD(3))
 )
 ENGINE = {{sharded account, currency}}ReplacingMergeTree(observed_us)
 PARTITION BY toYYYYMM(as_of)
-ORDER BY (account, currency, as_of)
+ORDER BY (account, currency, as_of, mapped_at)
 SETTINGS {{settings}}
 COMMENT 'What each account held when it was observed. Snapshots are states: never add them up over time.';
 
@@ -132,13 +138,17 @@ CREATE TABLE IF NOT EXISTS {{db}}.rejected_records {{on_cluster}}
     listed_under  SimpleAggregateFunction(any, LowCardinality(String))  COMMENT 'Value of the list''s filter under which the partner returned the record.',
     first_seen_at SimpleAggregateFunction(min, DateTime64(6, 'UTC'))    COMMENT 'When the first answer that held this content arrived.',
     last_seen_at  SimpleAggregateFunction(max, DateTime64(6, 'UTC'))    COMMENT 'When the last answer that held this content arrived.',
+    listed_at     SimpleAggregateFunction(max, DateTime64(6, 'UTC'))    COMMENT 'When the last request was sent whose answer had this content in a list; 1970: it was only looked up.',
+    permanent     SimpleAggregateFunction(max, Bool)                    COMMENT 'The reason lies in what the partner answered: no other definition can read it.',
+    mapped_at     DateTime64(6, 'UTC')                                  COMMENT 'When tieout remap read it again, without success or with; 1970: as it was when it was seen.',
+    resolved_at   SimpleAggregateFunction(max, DateTime64(6, 'UTC'))    COMMENT 'When tieout remap could read it; 1970: it could not. Rejected once more after that, it is in quarantine again.',
     run_id        SimpleAggregateFunction(any, String)                  COMMENT 'A run that met it, see sync_runs.',
     payload       SimpleAggregateFunction(any, String)   COMMENT 'The partner''s JSON, byte for byte. Holds personal data.' CODEC(ZSTD(3))
 )
 ENGINE = {{sharded account, resource}}AggregatingMergeTree
-ORDER BY (account, resource, record_id, payload_hash)
+ORDER BY (account, resource, record_id, payload_hash, mapped_at)
 SETTINGS {{settings}}
-COMMENT 'Quarantine: records that partners listed and that do not fit their table, kept whole with the reason.';
+COMMENT 'Every record that partners listed and that did not fit its table, kept whole with the reason. Query the view quarantine for what is still unread.';
 
 -- When each version was seen, on every night: too often for the tables of versions, which hold the payloads. The
 -- partition is a function of the key, as rows of two partitions never merge, and a batch of a stream lies in one. A

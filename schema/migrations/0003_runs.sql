@@ -111,3 +111,24 @@ ENGINE = {{replicated}}AggregatingMergeTree
 ORDER BY (scope, fence, claim_id)
 SETTINGS {{settings}}
 COMMENT 'Who may write: the claim with the highest number, unless it has expired or was released.';
+
+CREATE TABLE IF NOT EXISTS {{db}}.remaps {{on_cluster}}
+(
+    remap_id    String                   COMMENT 'Identifier of one tieout remap.',
+    account     LowCardinality(String)   COMMENT 'Name of the account in TIEOUT_ACCOUNTS.',
+    resource    LowCardinality(String)   COMMENT 'deposits, trades, payments or balances.',
+    provider    LowCardinality(String)   COMMENT 'Name of the definition by which the payloads were read again.',
+    definition  String                   COMMENT 'SHA-256 of that definition, in hexadecimal.',
+    outcome     LowCardinality(String)   COMMENT 'running, done, failed or interrupted. One that was killed stays running; the next one goes on where it was.',
+    started_at  DateTime64(6, 'UTC')     COMMENT 'When it began with the stream: every mapped_at that it wrote is later.',
+    recorded_at DateTime64(6, 'UTC')     COMMENT 'When this row was written; of a remap and a stream the last row counts.',
+    versions    UInt64                   COMMENT 'Record versions that were looked at.',
+    changed     UInt64                   COMMENT 'Of those, the ones that are read otherwise now.',
+    kept        UInt64                   COMMENT 'Of those, the ones that the definition cannot read: they stay as they were.',
+    resolved    UInt64                   COMMENT 'Records that have left the quarantine.',
+    rejected    UInt64                   COMMENT 'Records that are still in quarantine.'
+)
+ENGINE = {{replicated}}ReplacingMergeTree(recorded_at)
+ORDER BY (account, resource, remap_id)
+SETTINGS {{settings}}
+COMMENT 'What tieout remap has done: one row a remap and stream.';

@@ -25,7 +25,7 @@ AS SELECT
     account, provider, deposit_id, status, provider_status, currency, amount, fee, network, txid,
     customer_id, reference, created_at, updated_at, deleted_at, first_seen_at, version, payload
 FROM {{db}}.deposit_versions FINAL
-ORDER BY version DESC, first_seen_at DESC
+ORDER BY version DESC, first_seen_at DESC, mapped_at DESC
 LIMIT 1 BY account, deposit_id
 COMMENT 'One row a deposit that the partner ever listed: its current version. What has left the list has a deleted_at.';
 
@@ -54,8 +54,8 @@ AS SELECT
     account, provider, deposit_id, status, provider_status, currency, amount, fee, network, txid,
     customer_id, reference, created_at, updated_at, deleted_at, first_seen_at, version, payload
 FROM {{db}}.deposit_versions FINAL
-WHERE first_seen_at <= {known_at:DateTime64(6, 'UTC')}
-ORDER BY version DESC, first_seen_at DESC
+WHERE first_seen_at <= {known_at:DateTime64(6, 'UTC')} AND mapped_at <= {known_at:DateTime64(6, 'UTC')}
+ORDER BY version DESC, first_seen_at DESC, mapped_at DESC
 LIMIT 1 BY account, deposit_id
 COMMENT 'One row a deposit: the version that was known at an instant, as in deposits_as_of(known_at = ''2026-07-01 00:00:00'').';
 
@@ -85,7 +85,7 @@ AS SELECT
     to_amount, fee, fee_currency, deposit_id, created_at, updated_at, deleted_at, first_seen_at,
     version, payload
 FROM {{db}}.trade_versions FINAL
-ORDER BY version DESC, first_seen_at DESC
+ORDER BY version DESC, first_seen_at DESC, mapped_at DESC
 LIMIT 1 BY account, trade_id
 COMMENT 'One row a trade that the partner ever listed: its current version. What has left the list has a deleted_at.';
 
@@ -115,8 +115,8 @@ AS SELECT
     to_amount, fee, fee_currency, deposit_id, created_at, updated_at, deleted_at, first_seen_at,
     version, payload
 FROM {{db}}.trade_versions FINAL
-WHERE first_seen_at <= {known_at:DateTime64(6, 'UTC')}
-ORDER BY version DESC, first_seen_at DESC
+WHERE first_seen_at <= {known_at:DateTime64(6, 'UTC')} AND mapped_at <= {known_at:DateTime64(6, 'UTC')}
+ORDER BY version DESC, first_seen_at DESC, mapped_at DESC
 LIMIT 1 BY account, trade_id
 COMMENT 'One row a trade: the version that was known at an instant, as in trades_as_of(known_at = ''2026-07-01 00:00:00'').';
 
@@ -147,7 +147,7 @@ AS SELECT
     received_amount, rate, fee, fee_currency, reference, created_at, updated_at, deleted_at,
     first_seen_at, version, payload
 FROM {{db}}.payment_versions FINAL
-ORDER BY version DESC, first_seen_at DESC
+ORDER BY version DESC, first_seen_at DESC, mapped_at DESC
 LIMIT 1 BY account, payment_id
 COMMENT 'One row a payment that the partner ever listed: its current version. What has left the list has a deleted_at.';
 
@@ -178,8 +178,8 @@ AS SELECT
     received_amount, rate, fee, fee_currency, reference, created_at, updated_at, deleted_at,
     first_seen_at, version, payload
 FROM {{db}}.payment_versions FINAL
-WHERE first_seen_at <= {known_at:DateTime64(6, 'UTC')}
-ORDER BY version DESC, first_seen_at DESC
+WHERE first_seen_at <= {known_at:DateTime64(6, 'UTC')} AND mapped_at <= {known_at:DateTime64(6, 'UTC')}
+ORDER BY version DESC, first_seen_at DESC, mapped_at DESC
 LIMIT 1 BY account, payment_id
 COMMENT 'One row a payment: the version that was known at an instant, as in payments_as_of(known_at = ''2026-07-01 00:00:00'').';
 
@@ -198,6 +198,8 @@ AS SELECT
     account, provider, currency, available, locked, total, observed_at, payload
 FROM {{db}}.balance_snapshots FINAL
 WHERE (account, as_of) IN (SELECT account, max(as_of) FROM {{db}}.balance_snapshots GROUP BY account)
+ORDER BY observed_us DESC, mapped_at DESC
+LIMIT 1 BY account, currency
 COMMENT 'One row a balance: the last snapshot of each account. A currency that left the partner''s answer is not shown; its last amount is in balance_snapshots.';
 
 CREATE VIEW IF NOT EXISTS {{db}}.balances_as_of {{on_cluster}}
@@ -214,7 +216,32 @@ CREATE VIEW IF NOT EXISTS {{db}}.balances_as_of {{on_cluster}}
 AS SELECT
     account, provider, currency, available, locked, total, observed_at, payload
 FROM {{db}}.balance_snapshots FINAL
-WHERE observed_at <= {known_at:DateTime64(6, 'UTC')} AND (account, as_of) IN (
+WHERE observed_at <= {known_at:DateTime64(6, 'UTC')} AND mapped_at <= {known_at:DateTime64(6, 'UTC')} AND (account, as_of) IN (
     SELECT account, max(as_of) FROM {{db}}.balance_snapshots FINAL
     WHERE observed_at <= {known_at:DateTime64(6, 'UTC')} GROUP BY account)
+ORDER BY observed_us DESC, mapped_at DESC
+LIMIT 1 BY account, currency
 COMMENT 'One row a balance: the last snapshot of each account that was known at an instant, as in balances_as_of(known_at = ''2026-07-01 00:00:00'').';
+
+CREATE VIEW IF NOT EXISTS {{db}}.quarantine {{on_cluster}}
+(
+    account       LowCardinality(String)  COMMENT 'Name of the account in TIEOUT_ACCOUNTS.',
+    resource      LowCardinality(String)  COMMENT 'deposits, trades, payments or balances.',
+    provider      LowCardinality(String)  COMMENT 'Name of the definition by which the record was read.',
+    record_id     String                  COMMENT 'Identifier that the partner gave; empty where none could be read.',
+    reason        String                  COMMENT 'Which columns could not be filled, and why: by the last reading.',
+    listed_under  LowCardinality(String)  COMMENT 'Value of the list''s filter under which the partner returned the record.',
+    first_seen_at DateTime64(6, 'UTC')    COMMENT 'When the first answer that held this content arrived.',
+    last_seen_at  DateTime64(6, 'UTC')    COMMENT 'When the last answer that held this content arrived.',
+    payload       String                  COMMENT 'The partner''s JSON, byte for byte. Holds personal data.'
+)
+AS SELECT
+    account, resource, argMax(provider, read_at) AS provider, record_id, argMax(reason, read_at) AS reason, any(listed_under) AS listed_under,
+    min(first_at) AS first_seen_at, max(last_at) AS last_seen_at, any(payload) AS payload
+FROM (
+    SELECT account, resource, record_id, payload_hash, provider, reason, listed_under, payload, first_seen_at AS first_at, last_seen_at AS last_at,
+        resolved_at, greatest(last_seen_at, mapped_at) AS read_at
+    FROM {{db}}.rejected_records FINAL)
+GROUP BY account, resource, record_id, payload_hash
+HAVING max(resolved_at) < max(last_at)
+COMMENT 'One row a record that a partner listed and that cannot be read: what tieout remap has not resolved.';

@@ -35,6 +35,7 @@ CREATE TABLE IF NOT EXISTS `tieout`.deposit_versions
     reference       SimpleAggregateFunction(any, String)                        COMMENT 'Text of the payer or of the firm.',
     listed_under    SimpleAggregateFunction(any, LowCardinality(String))        COMMENT 'Value of the list''s filter under which the partner returned this version; empty for an unfiltered list.',
     first_seen_at   SimpleAggregateFunction(min, DateTime64(6, 'UTC'))          COMMENT 'When the first answer that held this version arrived; of a tombstone: deleted_at, or the same of the version before if that is later.',
+    mapped_at       DateTime64(6, 'UTC')                                        COMMENT 'When tieout remap derived the columns again from the payload; 1970: as they were derived when the version was seen.',
     deleted_at      SimpleAggregateFunction(any, Nullable(DateTime64(6, 'UTC'))) COMMENT 'Of a tombstone: by when the record had left the partner''s list; NULL in every other version.',
     evidence        SimpleAggregateFunction(any, String)                        COMMENT 'Of a tombstone: the certificate that shows it; empty in every other version.',
     run_id          SimpleAggregateFunction(any, String)                        COMMENT 'Run that wrote this version, see sync_runs.',
@@ -42,7 +43,7 @@ CREATE TABLE IF NOT EXISTS `tieout`.deposit_versions
 )
 ENGINE = AggregatingMergeTree
 PARTITION BY toYYYYMM(created_at)
-ORDER BY (account, deposit_id, version, payload_hash)
+ORDER BY (account, deposit_id, version, payload_hash, mapped_at)
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1
 COMMENT 'Every version of every deposit. Query the view deposits unless history is wanted.';
 
@@ -66,6 +67,7 @@ CREATE TABLE IF NOT EXISTS `tieout`.trade_versions
     deposit_id      SimpleAggregateFunction(any, String)                        COMMENT 'Deposit that the trade converted; empty where the partner does not say.',
     listed_under    SimpleAggregateFunction(any, LowCardinality(String))        COMMENT 'Value of the list''s filter under which the partner returned this version; empty for an unfiltered list.',
     first_seen_at   SimpleAggregateFunction(min, DateTime64(6, 'UTC'))          COMMENT 'When the first answer that held this version arrived; of a tombstone: deleted_at, or the same of the version before if that is later.',
+    mapped_at       DateTime64(6, 'UTC')                                        COMMENT 'When tieout remap derived the columns again from the payload; 1970: as they were derived when the version was seen.',
     deleted_at      SimpleAggregateFunction(any, Nullable(DateTime64(6, 'UTC'))) COMMENT 'Of a tombstone: by when the record had left the partner''s list; NULL in every other version.',
     evidence        SimpleAggregateFunction(any, String)                        COMMENT 'Of a tombstone: the certificate that shows it; empty in every other version.',
     run_id          SimpleAggregateFunction(any, String)                        COMMENT 'Run that wrote this version, see sync_runs.',
@@ -73,7 +75,7 @@ CREATE TABLE IF NOT EXISTS `tieout`.trade_versions
 )
 ENGINE = AggregatingMergeTree
 PARTITION BY toYYYYMM(created_at)
-ORDER BY (account, trade_id, version, payload_hash)
+ORDER BY (account, trade_id, version, payload_hash, mapped_at)
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1
 COMMENT 'Every version of every trade. Query the view trades unless history is wanted.';
 
@@ -98,6 +100,7 @@ CREATE TABLE IF NOT EXISTS `tieout`.payment_versions
     reference         SimpleAggregateFunction(any, String)                        COMMENT 'The firm''s own text.',
     listed_under      SimpleAggregateFunction(any, LowCardinality(String))        COMMENT 'Value of the list''s filter under which the partner returned this version; empty for an unfiltered list.',
     first_seen_at     SimpleAggregateFunction(min, DateTime64(6, 'UTC'))          COMMENT 'When the first answer that held this version arrived; of a tombstone: deleted_at, or the same of the version before if that is later.',
+    mapped_at         DateTime64(6, 'UTC')                                        COMMENT 'When tieout remap derived the columns again from the payload; 1970: as they were derived when the version was seen.',
     deleted_at        SimpleAggregateFunction(any, Nullable(DateTime64(6, 'UTC'))) COMMENT 'Of a tombstone: by when the record had left the partner''s list; NULL in every other version.',
     evidence          SimpleAggregateFunction(any, String)                        COMMENT 'Of a tombstone: the certificate that shows it; empty in every other version.',
     run_id            SimpleAggregateFunction(any, String)                        COMMENT 'Run that wrote this version, see sync_runs.',
@@ -105,7 +108,7 @@ CREATE TABLE IF NOT EXISTS `tieout`.payment_versions
 )
 ENGINE = AggregatingMergeTree
 PARTITION BY toYYYYMM(created_at)
-ORDER BY (account, payment_id, version, payload_hash)
+ORDER BY (account, payment_id, version, payload_hash, mapped_at)
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1
 COMMENT 'Every version of every payment. Query the view payments unless history is wanted.';
 
@@ -120,12 +123,13 @@ CREATE TABLE IF NOT EXISTS `tieout`.balance_snapshots
     available    Nullable(Decimal(76, 18))  COMMENT 'Free to use, in whole units of currency; NULL where the partner does not say.',
     locked       Nullable(Decimal(76, 18))  COMMENT 'Reserved by the partner, in whole units of currency; NULL where the partner does not say.',
     total        Nullable(Decimal(76, 18))  COMMENT 'As the partner states it, never added up; NULL where it does not say.',
+    mapped_at    DateTime64(6, 'UTC')       COMMENT 'When tieout remap derived the columns again from the payload; 1970: as they were derived when it was observed.',
     run_id       String                     COMMENT 'Run that observed it, see sync_runs.',
     payload      String      COMMENT 'The partner''s JSON, byte for byte.' CODEC(ZSTD(3))
 )
 ENGINE = ReplacingMergeTree(observed_us)
 PARTITION BY toYYYYMM(as_of)
-ORDER BY (account, currency, as_of)
+ORDER BY (account, currency, as_of, mapped_at)
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1
 COMMENT 'What each account held when it was observed. Snapshots are states: never add them up over time.';
 
@@ -140,13 +144,17 @@ CREATE TABLE IF NOT EXISTS `tieout`.rejected_records
     listed_under  SimpleAggregateFunction(any, LowCardinality(String))  COMMENT 'Value of the list''s filter under which the partner returned the record.',
     first_seen_at SimpleAggregateFunction(min, DateTime64(6, 'UTC'))    COMMENT 'When the first answer that held this content arrived.',
     last_seen_at  SimpleAggregateFunction(max, DateTime64(6, 'UTC'))    COMMENT 'When the last answer that held this content arrived.',
+    listed_at     SimpleAggregateFunction(max, DateTime64(6, 'UTC'))    COMMENT 'When the last request was sent whose answer had this content in a list; 1970: it was only looked up.',
+    permanent     SimpleAggregateFunction(max, Bool)                    COMMENT 'The reason lies in what the partner answered: no other definition can read it.',
+    mapped_at     DateTime64(6, 'UTC')                                  COMMENT 'When tieout remap read it again, without success or with; 1970: as it was when it was seen.',
+    resolved_at   SimpleAggregateFunction(max, DateTime64(6, 'UTC'))    COMMENT 'When tieout remap could read it; 1970: it could not. Rejected once more after that, it is in quarantine again.',
     run_id        SimpleAggregateFunction(any, String)                  COMMENT 'A run that met it, see sync_runs.',
     payload       SimpleAggregateFunction(any, String)   COMMENT 'The partner''s JSON, byte for byte. Holds personal data.' CODEC(ZSTD(3))
 )
 ENGINE = AggregatingMergeTree
-ORDER BY (account, resource, record_id, payload_hash)
+ORDER BY (account, resource, record_id, payload_hash, mapped_at)
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1
-COMMENT 'Quarantine: records that partners listed and that do not fit their table, kept whole with the reason.';
+COMMENT 'Every record that partners listed and that did not fit its table, kept whole with the reason. Query the view quarantine for what is still unread.';
 
 CREATE TABLE IF NOT EXISTS `tieout`.record_sightings 
 (
@@ -279,6 +287,27 @@ ORDER BY (scope, fence, claim_id)
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1
 COMMENT 'Who may write: the claim with the highest number, unless it has expired or was released.';
 
+CREATE TABLE IF NOT EXISTS `tieout`.remaps 
+(
+    remap_id    String                   COMMENT 'Identifier of one tieout remap.',
+    account     LowCardinality(String)   COMMENT 'Name of the account in TIEOUT_ACCOUNTS.',
+    resource    LowCardinality(String)   COMMENT 'deposits, trades, payments or balances.',
+    provider    LowCardinality(String)   COMMENT 'Name of the definition by which the payloads were read again.',
+    definition  String                   COMMENT 'SHA-256 of that definition, in hexadecimal.',
+    outcome     LowCardinality(String)   COMMENT 'running, done, failed or interrupted. One that was killed stays running; the next one goes on where it was.',
+    started_at  DateTime64(6, 'UTC')     COMMENT 'When it began with the stream: every mapped_at that it wrote is later.',
+    recorded_at DateTime64(6, 'UTC')     COMMENT 'When this row was written; of a remap and a stream the last row counts.',
+    versions    UInt64                   COMMENT 'Record versions that were looked at.',
+    changed     UInt64                   COMMENT 'Of those, the ones that are read otherwise now.',
+    kept        UInt64                   COMMENT 'Of those, the ones that the definition cannot read: they stay as they were.',
+    resolved    UInt64                   COMMENT 'Records that have left the quarantine.',
+    rejected    UInt64                   COMMENT 'Records that are still in quarantine.'
+)
+ENGINE = ReplacingMergeTree(recorded_at)
+ORDER BY (account, resource, remap_id)
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1
+COMMENT 'What tieout remap has done: one row a remap and stream.';
+
 -- 4 0004_views.sql
 
 CREATE VIEW IF NOT EXISTS `tieout`.deposits 
@@ -306,7 +335,7 @@ AS SELECT
     account, provider, deposit_id, status, provider_status, currency, amount, fee, network, txid,
     customer_id, reference, created_at, updated_at, deleted_at, first_seen_at, version, payload
 FROM `tieout`.deposit_versions FINAL
-ORDER BY version DESC, first_seen_at DESC
+ORDER BY version DESC, first_seen_at DESC, mapped_at DESC
 LIMIT 1 BY account, deposit_id
 COMMENT 'One row a deposit that the partner ever listed: its current version. What has left the list has a deleted_at.';
 
@@ -335,8 +364,8 @@ AS SELECT
     account, provider, deposit_id, status, provider_status, currency, amount, fee, network, txid,
     customer_id, reference, created_at, updated_at, deleted_at, first_seen_at, version, payload
 FROM `tieout`.deposit_versions FINAL
-WHERE first_seen_at <= {known_at:DateTime64(6, 'UTC')}
-ORDER BY version DESC, first_seen_at DESC
+WHERE first_seen_at <= {known_at:DateTime64(6, 'UTC')} AND mapped_at <= {known_at:DateTime64(6, 'UTC')}
+ORDER BY version DESC, first_seen_at DESC, mapped_at DESC
 LIMIT 1 BY account, deposit_id
 COMMENT 'One row a deposit: the version that was known at an instant, as in deposits_as_of(known_at = ''2026-07-01 00:00:00'').';
 
@@ -366,7 +395,7 @@ AS SELECT
     to_amount, fee, fee_currency, deposit_id, created_at, updated_at, deleted_at, first_seen_at,
     version, payload
 FROM `tieout`.trade_versions FINAL
-ORDER BY version DESC, first_seen_at DESC
+ORDER BY version DESC, first_seen_at DESC, mapped_at DESC
 LIMIT 1 BY account, trade_id
 COMMENT 'One row a trade that the partner ever listed: its current version. What has left the list has a deleted_at.';
 
@@ -396,8 +425,8 @@ AS SELECT
     to_amount, fee, fee_currency, deposit_id, created_at, updated_at, deleted_at, first_seen_at,
     version, payload
 FROM `tieout`.trade_versions FINAL
-WHERE first_seen_at <= {known_at:DateTime64(6, 'UTC')}
-ORDER BY version DESC, first_seen_at DESC
+WHERE first_seen_at <= {known_at:DateTime64(6, 'UTC')} AND mapped_at <= {known_at:DateTime64(6, 'UTC')}
+ORDER BY version DESC, first_seen_at DESC, mapped_at DESC
 LIMIT 1 BY account, trade_id
 COMMENT 'One row a trade: the version that was known at an instant, as in trades_as_of(known_at = ''2026-07-01 00:00:00'').';
 
@@ -428,7 +457,7 @@ AS SELECT
     received_amount, rate, fee, fee_currency, reference, created_at, updated_at, deleted_at,
     first_seen_at, version, payload
 FROM `tieout`.payment_versions FINAL
-ORDER BY version DESC, first_seen_at DESC
+ORDER BY version DESC, first_seen_at DESC, mapped_at DESC
 LIMIT 1 BY account, payment_id
 COMMENT 'One row a payment that the partner ever listed: its current version. What has left the list has a deleted_at.';
 
@@ -459,8 +488,8 @@ AS SELECT
     received_amount, rate, fee, fee_currency, reference, created_at, updated_at, deleted_at,
     first_seen_at, version, payload
 FROM `tieout`.payment_versions FINAL
-WHERE first_seen_at <= {known_at:DateTime64(6, 'UTC')}
-ORDER BY version DESC, first_seen_at DESC
+WHERE first_seen_at <= {known_at:DateTime64(6, 'UTC')} AND mapped_at <= {known_at:DateTime64(6, 'UTC')}
+ORDER BY version DESC, first_seen_at DESC, mapped_at DESC
 LIMIT 1 BY account, payment_id
 COMMENT 'One row a payment: the version that was known at an instant, as in payments_as_of(known_at = ''2026-07-01 00:00:00'').';
 
@@ -479,6 +508,8 @@ AS SELECT
     account, provider, currency, available, locked, total, observed_at, payload
 FROM `tieout`.balance_snapshots FINAL
 WHERE (account, as_of) IN (SELECT account, max(as_of) FROM `tieout`.balance_snapshots GROUP BY account)
+ORDER BY observed_us DESC, mapped_at DESC
+LIMIT 1 BY account, currency
 COMMENT 'One row a balance: the last snapshot of each account. A currency that left the partner''s answer is not shown; its last amount is in balance_snapshots.';
 
 CREATE VIEW IF NOT EXISTS `tieout`.balances_as_of 
@@ -495,8 +526,33 @@ CREATE VIEW IF NOT EXISTS `tieout`.balances_as_of
 AS SELECT
     account, provider, currency, available, locked, total, observed_at, payload
 FROM `tieout`.balance_snapshots FINAL
-WHERE observed_at <= {known_at:DateTime64(6, 'UTC')} AND (account, as_of) IN (
+WHERE observed_at <= {known_at:DateTime64(6, 'UTC')} AND mapped_at <= {known_at:DateTime64(6, 'UTC')} AND (account, as_of) IN (
     SELECT account, max(as_of) FROM `tieout`.balance_snapshots FINAL
     WHERE observed_at <= {known_at:DateTime64(6, 'UTC')} GROUP BY account)
+ORDER BY observed_us DESC, mapped_at DESC
+LIMIT 1 BY account, currency
 COMMENT 'One row a balance: the last snapshot of each account that was known at an instant, as in balances_as_of(known_at = ''2026-07-01 00:00:00'').';
+
+CREATE VIEW IF NOT EXISTS `tieout`.quarantine 
+(
+    account       LowCardinality(String)  COMMENT 'Name of the account in TIEOUT_ACCOUNTS.',
+    resource      LowCardinality(String)  COMMENT 'deposits, trades, payments or balances.',
+    provider      LowCardinality(String)  COMMENT 'Name of the definition by which the record was read.',
+    record_id     String                  COMMENT 'Identifier that the partner gave; empty where none could be read.',
+    reason        String                  COMMENT 'Which columns could not be filled, and why: by the last reading.',
+    listed_under  LowCardinality(String)  COMMENT 'Value of the list''s filter under which the partner returned the record.',
+    first_seen_at DateTime64(6, 'UTC')    COMMENT 'When the first answer that held this content arrived.',
+    last_seen_at  DateTime64(6, 'UTC')    COMMENT 'When the last answer that held this content arrived.',
+    payload       String                  COMMENT 'The partner''s JSON, byte for byte. Holds personal data.'
+)
+AS SELECT
+    account, resource, argMax(provider, read_at) AS provider, record_id, argMax(reason, read_at) AS reason, any(listed_under) AS listed_under,
+    min(first_at) AS first_seen_at, max(last_at) AS last_seen_at, any(payload) AS payload
+FROM (
+    SELECT account, resource, record_id, payload_hash, provider, reason, listed_under, payload, first_seen_at AS first_at, last_seen_at AS last_at,
+        resolved_at, greatest(last_seen_at, mapped_at) AS read_at
+    FROM `tieout`.rejected_records FINAL)
+GROUP BY account, resource, record_id, payload_hash
+HAVING max(resolved_at) < max(last_at)
+COMMENT 'One row a record that a partner listed and that cannot be read: what tieout remap has not resolved.';
 
