@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -131,10 +130,9 @@ func (d *Destination) lastSeen(ctx context.Context, stream schema.Stream, ids []
 // lastRows reads back the last versions of records as the rows that they were written from.
 func (d *Destination) lastRows(ctx context.Context, stream schema.Stream, ids []string) (rows []schema.Row, err error) {
 	t := tables[stream.Resource]
-	names, _ := bind(schema.NewRow(stream.Resource))
 	query := fmt.Sprintf(`SELECT %s, provider, status, listed_under, first_seen_at, version, payload_hash, deleted_at, evidence, payload
 		FROM %s.%s WHERE account = {account:String} AND %s IN {ids:Array(String)}
-		ORDER BY version DESC, first_seen_at DESC LIMIT 1 BY %[4]s`, strings.Join(names, ", "), d.database, t.name, t.id)
+		ORDER BY version DESC, first_seen_at DESC LIMIT 1 BY %[4]s`, mappedNames(stream.Resource), d.database, t.name, t.id)
 	err = repeat(ctx, func() error {
 		rows = nil
 		found, err := d.conn.Conn.Query(ctx, query, clickhouse.Named("account", stream.Account), clickhouse.Named("ids", ids))
