@@ -107,7 +107,7 @@ func recordColumns(batch load.Batch, rows []schema.Row) (names []string, columns
 	}
 	return []string{
 			"account", "version", "payload_hash", "provider", "status", "listed_under", "first_seen_at", "deleted_at", "evidence",
-			"run_id", "payload",
+			"moved", "run_id", "payload",
 		}, []any{
 			each(rows, func(r *schema.Record) string { return r.Account }),
 			each(rows, func(r *schema.Record) uint64 { return r.Version }),
@@ -118,6 +118,7 @@ func recordColumns(batch load.Batch, rows []schema.Row) (names []string, columns
 			each(rows, func(r *schema.Record) time.Time { return r.FirstSeenAt.UTC() }),
 			each(rows, func(r *schema.Record) *time.Time { return maybeTime(r.DeletedAt) }),
 			each(rows, func(r *schema.Record) string { return r.Evidence }),
+			each(rows, func(r *schema.Record) bool { return r.Moved }),
 			each(rows, func(*schema.Record) string { return batch.RunID }),
 			each(rows, func(r *schema.Record) []byte { return r.Payload }),
 		}

@@ -30,6 +30,8 @@ func destinationSuite(t *testing.T, conn driver.Conn) {
 		"sums are exact":                  testSums,
 		"same batch twice":                testSameBatchTwice,
 		"there and back":                  testThereAndBack,
+		"moved to another month":          testMoved,
+		"one day of many months":          testPruned,
 		"there and back in one batch":     testThereAndBackAtOnce,
 		"months":                          testMonths,
 		"many awkward ids":                testManyAwkwardIDs,

@@ -29,6 +29,7 @@ CREATE TABLE IF NOT EXISTS {{db}}.deposit_versions {{on_cluster}}
     first_seen_at   SimpleAggregateFunction(min, DateTime64(6, 'UTC'))          COMMENT 'When the first answer that held this version arrived; of a tombstone: deleted_at, or the same of the version before if that is later.',
     deleted_at      SimpleAggregateFunction(any, Nullable(DateTime64(6, 'UTC'))) COMMENT 'Of a tombstone: by when the record had left the partner''s list; NULL in every other version.',
     evidence        SimpleAggregateFunction(any, String)                        COMMENT 'Of a tombstone: the certificate that shows it; empty in every other version.',
+    moved           SimpleAggregateFunction(any, Bool)                          COMMENT 'Its created_at is not that of the version before: then the record''s versions lie in several partitions.',
     run_id          SimpleAggregateFunction(any, String)                        COMMENT 'Run that wrote this version, see sync_runs.',
     payload         SimpleAggregateFunction(any, String)         COMMENT 'The partner''s JSON, byte for byte. Holds personal data.' CODEC(ZSTD(3))
 )
@@ -60,6 +61,7 @@ CREATE TABLE IF NOT EXISTS {{db}}.trade_versions {{on_cluster}}
     first_seen_at   SimpleAggregateFunction(min, DateTime64(6, 'UTC'))          COMMENT 'When the first answer that held this version arrived; of a tombstone: deleted_at, or the same of the version before if that is later.',
     deleted_at      SimpleAggregateFunction(any, Nullable(DateTime64(6, 'UTC'))) COMMENT 'Of a tombstone: by when the record had left the partner''s list; NULL in every other version.',
     evidence        SimpleAggregateFunction(any, String)                        COMMENT 'Of a tombstone: the certificate that shows it; empty in every other version.',
+    moved           SimpleAggregateFunction(any, Bool)                          COMMENT 'Its created_at is not that of the version before: then the record''s versions lie in several partitions.',
     run_id          SimpleAggregateFunction(any, String)                        COMMENT 'Run that wrote this version, see sync_runs.',
     payload         SimpleAggregateFunction(any, String)         COMMENT 'The partner''s JSON, byte for byte. Holds personal data.' CODEC(ZSTD(3))
 )
@@ -92,6 +94,7 @@ CREATE TABLE IF NOT EXISTS {{db}}.payment_versions {{on_cluster}}
     first_seen_at     SimpleAggregateFunction(min, DateTime64(6, 'UTC'))          COMMENT 'When the first answer that held this version arrived; of a tombstone: deleted_at, or the same of the version before if that is later.',
     deleted_at        SimpleAggregateFunction(any, Nullable(DateTime64(6, 'UTC'))) COMMENT 'Of a tombstone: by when the record had left the partner''s list; NULL in every other version.',
     evidence          SimpleAggregateFunction(any, String)                        COMMENT 'Of a tombstone: the certificate that shows it; empty in every other version.',
+    moved             SimpleAggregateFunction(any, Bool)                          COMMENT 'Its created_at is not that of the version before: then the record''s versions lie in several partitions.',
     run_id            SimpleAggregateFunction(any, String)                        COMMENT 'Run that wrote this version, see sync_runs.',
     payload           SimpleAggregateFunction(any, String)         COMMENT 'The partner''s JSON, byte for byte. Holds personal data.' CODEC(ZSTD(3))
 )
