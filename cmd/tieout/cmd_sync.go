@@ -62,9 +62,11 @@ func (a *app) syncCommand() *cobra.Command {
 				return err
 			}
 			defer a.closing(w)
-			return a.sync(cmd.Context(), w, clients, keys, syncOptions{
+			err = a.sync(cmd.Context(), w, clients, keys, syncOptions{
 				full: full, allowUnproven: len(allow) > 0, fullPassEvery: config.FullPassEvery, lookback: config.Lookback,
 			})
+			a.compactOwn(cmd.Context(), w) // after the leases were given back
+			return err
 		},
 	}
 	command.Flags().StringSliceVar(&accounts, "account", nil, "only these accounts (default: all)")

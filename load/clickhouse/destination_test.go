@@ -32,6 +32,7 @@ func destinationSuite(t *testing.T, conn driver.Conn) {
 		"there and back":                  testThereAndBack,
 		"moved to another month":          testMoved,
 		"one day of many months":          testPruned,
+		"compaction":                      testCompact,
 		"there and back in one batch":     testThereAndBackAtOnce,
 		"months":                          testMonths,
 		"many awkward ids":                testManyAwkwardIDs,
