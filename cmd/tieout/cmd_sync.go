@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -101,6 +103,14 @@ type syncOptions struct {
 	fullPassEvery, lookback time.Duration
 }
 
+// embeddedRowsHeld is how many rows of a list wait for others where the engine in the process takes most of the memory
+// anyway: it likes few large inserts.
+const embeddedRowsHeld = 20_000
+
+// memoryWanted is how much memory a run that loads into a server keeps to, in bytes, if it does with it: the less garbage
+// may pile up, the nearer it is. Who sets GOMEMLIMIT decides otherwise.
+const memoryWanted = 56 << 20
+
 // sync brings the schema up to date, reads every stream whose account nobody else reads, and prints what came of each.
 func (a *app) sync(ctx context.Context, w *warehouse, clients []client, keys *keyring, options syncOptions) error {
 	if err := a.migrate(ctx, w); err != nil {
@@ -140,6 +150,11 @@ func (a *app) read(ctx context.Context, w *warehouse, owned ownership, r sync.Ru
 	}
 	destination := w.guarded(owned.hold)
 	progress := a.newProgress(owned.clients)
+	if w.target.Embedded() {
+		r.RowsHeld = embeddedRowsHeld
+	} else if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryWanted)
+	}
 	r.FullEvery, r.Lookback = options.fullPassEvery, options.lookback
 	r.Destination, r.Holdings, r.Observer = finishing{destination}, destination, progress
 	r.Ledger, r.Checkpoints = w.ledger(), advancing{checkpoints.Fenced(w.ledger(), owned.leases)}

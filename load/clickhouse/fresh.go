@@ -65,7 +65,7 @@ func (d *Destination) empty(ctx context.Context, stream schema.Stream) (bool, er
 }
 
 // written is a set of identifiers that may take some for members that are none: a Bloom filter. Of a million it takes
-// one in a thousand of the others for a member, of five million one in thirty.
+// one in four hundred of the others for a member, of five million one in four.
 type written struct {
 	seed maphash.Seed
 	bits []uint64
@@ -73,7 +73,7 @@ type written struct {
 
 // The size of the filter, and how many of its bits stand for an identifier.
 const (
-	writtenBits   = 1 << 25 // 4 MiB
+	writtenBits   = 1 << 24 // 2 MiB
 	writtenProbes = 4
 )
 
