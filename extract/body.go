@@ -24,8 +24,11 @@ const (
 	paceOver  = 20 * time.Second // which are looked at together: a pause alone is no fault
 )
 
-// bodyBytesMin is what is made ready for a body.
-const bodyBytesMin = 4 << 10
+// What is made ready for a body: as much as its length says, within bounds that a wrong one does not break.
+const (
+	bodyBytesMin   = 4 << 10
+	bodyBytesReady = 1 << 20
+)
 
 var errSlow = fmt.Errorf("the body of its answer comes slower than %d bytes a second", paceBytes)
 
@@ -33,7 +36,7 @@ var errSlow = fmt.Errorf("the body of its answer comes slower than %d bytes a se
 func (c *Client) readBody(ctx context.Context, cancel context.CancelCauseFunc, response *http.Response, signature schema.Secret) ([]byte, *refusal) {
 	sent := &countedBody{from: response.Body}
 	defer sent.watch(cancel)()
-	body, err := sent.inflated(response.Header.Get("Content-Encoding"))
+	body, err := sent.inflated(response.Header.Get("Content-Encoding"), response.ContentLength)
 	refused, known := errors.AsType[*refusal](err)
 	switch {
 	case err == nil:
@@ -89,8 +92,8 @@ func (b *countedBody) watch(cancel context.CancelCauseFunc) (stop func()) {
 	}
 }
 
-// inflated reads the body, without what it was packed in.
-func (b *countedBody) inflated(encoding string) ([]byte, error) {
+// inflated reads the body, without what it was packed in. Stated is its length as sent, below zero if that is not known.
+func (b *countedBody) inflated(encoding string, stated int64) ([]byte, error) {
 	var from io.Reader = b
 	packed := strings.EqualFold(encoding, "gzip") || strings.EqualFold(encoding, "x-gzip")
 	if packed {
@@ -103,7 +106,8 @@ func (b *countedBody) inflated(encoding string) ([]byte, error) {
 		}
 		from = unpacked
 	}
-	body := make([]byte, 0, bodyBytesMin)
+	// A byte more than was stated, so that the end is found without another piece of memory.
+	body := make([]byte, 0, min(max(bodyBytesMin, stated+1), bodyBytesReady))
 	for {
 		if len(body) == cap(body) {
 			body = append(body, 0)[:len(body)]

@@ -42,6 +42,7 @@ func (g Gone) tombstone(last schema.Row) schema.Row {
 	row := schema.Copy(last)
 	record := row.Base()
 	record.Version++
+	record.Moved = false
 	record.DeletedAt, record.Evidence = g.At.UTC().Truncate(time.Microsecond), g.Evidence
 	for _, at := range []time.Time{g.At, g.KnownAt} {
 		if known := at.UTC().Truncate(time.Microsecond); record.FirstSeenAt.Before(known) {

@@ -15,9 +15,10 @@ import (
 
 // Current is the last version of a record that is stored.
 type Current struct {
-	Version     uint64   // number of the change, from 1
-	PayloadHash [32]byte // of its content, as in schema.Record
-	Gone        bool     // it is a tombstone
+	Version     uint64    // number of the change, from 1
+	PayloadHash [32]byte  // of its content, as in schema.Record
+	Gone        bool      // it is a tombstone
+	CreatedAt   time.Time // when the partner had made it, by that version
 	// Sights is what the batch's own run has stored of the record already, in the order of the versions, after the
 	// version that it found (its FirstSeenAt is zero). It tells a batch that is written again from a record that
 	// went back to an older state. Nil if the run has stored nothing of it.
@@ -73,7 +74,9 @@ func NewVersions(rows []schema.Row, current map[string]Current) []schema.Row {
 			continue
 		}
 		record.Version = known.Version + 1
-		latest[record.ID] = Current{Version: record.Version, PayloadHash: record.PayloadHash}
+		createdAt := record.CreatedAt.Truncate(time.Microsecond)
+		record.Moved = known.Version > 0 && !known.CreatedAt.Equal(createdAt)
+		latest[record.ID] = Current{Version: record.Version, PayloadHash: record.PayloadHash, CreatedAt: createdAt}
 		changed = append(changed, row)
 	}
 	return changed
@@ -127,7 +130,7 @@ func digest(rows []schema.Row) string {
 		binary.BigEndian.PutUint64(number[:], record.Version)
 		sum.Write(number[:])
 		sum.Write(record.PayloadHash[:])
-		fmt.Fprintf(sum, "%s@%d/%d\n", record.Status, record.CreatedAt.UnixMicro(), record.FirstSeenAt.UnixMicro())
+		fmt.Fprintf(sum, "%s@%d/%d/%t\n", record.Status, record.CreatedAt.UnixMicro(), record.FirstSeenAt.UnixMicro(), record.Moved)
 	}
 	return hex.EncodeToString(sum.Sum(nil))
 }

@@ -71,6 +71,24 @@ const (
 // localSuffix ends the name of the table that holds a shard's rows. The plain name is that of the Distributed table.
 const localSuffix = "_local"
 
+// LocalTable returns the table of a node's own rows, for a table of records: on a cluster the plain name stands for
+// all shards.
+func (l Layout) LocalTable(name string) string {
+	if l.Cluster != "" {
+		return name + localSuffix
+	}
+	return name
+}
+
+// OnCluster returns the clause that makes a statement run on every node; empty where there is one, or where the
+// database sees to it.
+func (l Layout) OnCluster() string {
+	if l.Cluster == "" {
+		return ""
+	}
+	return "ON CLUSTER " + QuoteIdentifier(l.Cluster)
+}
+
 // groupArguments make a table one replication group over all nodes, whatever their shard: everything in it is on
 // every node. Two shards may call their replicas by the same name.
 const groupArguments = "'/clickhouse/tables/{uuid}/all', '{shard}_{replica}'"
@@ -124,7 +142,7 @@ func (r *renderer) fill(statement string) string {
 	onCluster, settings, replicated := "", settingsAlone, ""
 	switch {
 	case r.Cluster != "":
-		onCluster, settings = "ON CLUSTER "+QuoteIdentifier(r.Cluster), settingsReplicated
+		onCluster, settings = r.OnCluster(), settingsReplicated
 		statement = replicatedEngine.ReplaceAllStringFunc(statement, group)
 		statement = globalLookups(statement)
 	case r.Replicated:

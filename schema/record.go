@@ -20,6 +20,7 @@ type Record struct {
 	Version        uint64    // number of the change that we observed, from 1; given when it is written
 	DeletedAt      time.Time // of a tombstone: by when the record had left the partner's list, UTC; zero in every other version
 	Evidence       string    // of a tombstone: the certificate that shows it
+	Moved          bool      // CreatedAt is not that of the version before; found out when it is written
 	Payload        []byte    // the partner's JSON, byte for byte
 	PayloadHash    [32]byte  // SHA-256 of the canonical payload and of ListedUnder: the identity of the content
 }

@@ -1,6 +1,7 @@
 package sync
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,12 +13,13 @@ import (
 	"tieout/schema"
 )
 
-// What may be held back before it is written: enough rows to make inserts cheap, for so short a time that a
-// stream which is slowed down by its partner's limit writes every page at once.
-const (
-	rowsHeldMax = 10_000
-	timeHeldMax = time.Second
-)
+// timeHeldMax is how long rows may be held back before they are written: so short that a stream which is slowed down by
+// its partner's limit writes every page at once.
+const timeHeldMax = time.Second
+
+// rowsHeldMax is how many rows of a list may be held back, where the run does not say: enough to make inserts cheap, and
+// so few that a run of several lists needs little memory.
+const rowsHeldMax = 2_000
 
 // readWhole reads the list from end to end, or the rest of it where an earlier run was interrupted.
 func (l *listRun) readWhole(ctx context.Context) error {
@@ -90,7 +92,7 @@ func (l *listRun) readOn(ctx context.Context) error {
 		}
 		position = page.Next
 		l.known.Position = position
-		if !page.EndsList && len(held.Rows) < rowsHeldMax && time.Since(heldSince) < timeHeldMax {
+		if !page.EndsList && len(held.Rows) < cmp.Or(l.RowsHeld, rowsHeldMax) && time.Since(heldSince) < timeHeldMax {
 			continue
 		}
 		receipt, err := l.write(ctx, held, func(receipt load.Receipt) {

@@ -51,6 +51,7 @@ func text(field any) string {
 func reread(stored, read schema.Row) schema.Row {
 	row := schema.Copy(stored)
 	record, now := row.Base(), read.Base()
+	record.Moved = record.Moved || !record.CreatedAt.Equal(now.CreatedAt.Truncate(time.Microsecond))
 	columns := read.Columns()
 	for i, column := range row.Columns() {
 		switch field := column.Field.(type) {
@@ -110,6 +111,7 @@ func (m *remapping) resolve(ctx context.Context, out *load.Remapped, found map[s
 	for _, id := range ids {
 		resolution := load.Resolve(lives[id], found[id])
 		for _, version := range resolution.Versions {
+			version.Row.Base().Moved = true // nobody compared when the versions say that the partner made it
 			version.MappedAt = load.NextMapping(now, version.Row.Base().FirstSeenAt, lastOf(found[id]))
 			out.Versions = append(out.Versions, version)
 		}

@@ -49,6 +49,7 @@ type Run struct {
 	Full        bool               // read every list from end to end, whatever is known of it
 	FullEvery   time.Duration      // how long after a pass from end to end the next one is due; 0: a week
 	Lookback    time.Duration      // records made so shortly ago are read again even if they are final
+	RowsHeld    int                // how many rows of a list wait for others before they are written; 0: so few that it takes little memory
 	Observer    Observer           // told about the progress; nil: nobody
 	Log         *slog.Logger       // for what a person should know while it runs
 }

@@ -63,7 +63,7 @@ func (a *app) rootCommand() *cobra.Command {
 	root.SetErr(a.stderr)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{cmd.CommandPath(), err} })
 	root.AddCommand(
-		a.syncCommand(), a.statusCommand(), a.sqlCommand(), a.migrateCommand(), a.doctorCommand(), a.remapCommand(),
+		a.syncCommand(), a.statusCommand(), a.sqlCommand(), a.migrateCommand(), a.compactCommand(), a.remapCommand(), a.doctorCommand(),
 		a.providersCommand(), a.demoCommand(), a.sandboxCommand(), a.versionCommand(),
 	)
 	for _, command := range root.Commands() {

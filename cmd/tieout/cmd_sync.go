@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -62,9 +64,11 @@ func (a *app) syncCommand() *cobra.Command {
 				return err
 			}
 			defer a.closing(w)
-			return a.sync(cmd.Context(), w, clients, keys, syncOptions{
+			err = a.sync(cmd.Context(), w, clients, keys, syncOptions{
 				full: full, allowUnproven: len(allow) > 0, fullPassEvery: config.FullPassEvery, lookback: config.Lookback,
 			})
+			a.compactOwn(cmd.Context(), w) // after the leases were given back
+			return err
 		},
 	}
 	command.Flags().StringSliceVar(&accounts, "account", nil, "only these accounts (default: all)")
@@ -98,6 +102,14 @@ type syncOptions struct {
 	full, allowUnproven     bool
 	fullPassEvery, lookback time.Duration
 }
+
+// embeddedRowsHeld is how many rows of a list wait for others where the engine in the process takes most of the memory
+// anyway: it likes few large inserts.
+const embeddedRowsHeld = 20_000
+
+// memoryWanted is how much memory a run that loads into a server keeps to, in bytes, if it does with it: the less garbage
+// may pile up, the nearer it is. Who sets GOMEMLIMIT decides otherwise.
+const memoryWanted = 56 << 20
 
 // sync brings the schema up to date, reads every stream whose account nobody else reads, and prints what came of each.
 func (a *app) sync(ctx context.Context, w *warehouse, clients []client, keys *keyring, options syncOptions) error {
@@ -138,6 +150,11 @@ func (a *app) read(ctx context.Context, w *warehouse, owned ownership, r sync.Ru
 	}
 	destination := w.guarded(owned.hold)
 	progress := a.newProgress(owned.clients)
+	if w.target.Embedded() {
+		r.RowsHeld = embeddedRowsHeld
+	} else if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryWanted)
+	}
 	r.FullEvery, r.Lookback = options.fullPassEvery, options.lookback
 	r.Destination, r.Holdings, r.Observer = finishing{destination}, destination, progress
 	r.Ledger, r.Checkpoints = w.ledger(), advancing{checkpoints.Fenced(w.ledger(), owned.leases)}

@@ -160,6 +160,18 @@ func TestRolesSuffice(t *testing.T) {
 	}
 	checkRole(t, "tieout_migrator", database, recording.taken())
 
+	defer func() {
+		recording.taken()
+		if err := a.printCompacted(t.Context(), w, time.Minute); err != nil {
+			t.Error(err)
+		}
+		sent := recording.taken()
+		checkRole(t, "tieout_migrator", database, sent)
+		if len(sent) < 10 {
+			t.Errorf("only %d statements for a year of months: %q", len(sent), sent)
+		}
+	}()
+
 	partner.Inject(1, sandbox.OnPath("/payment/list"), sandbox.Answer(http.StatusOK, nil,
 		`{"status":"SUCCESS","data":{"list":[{"id":"bad","status":"CONFIRMED"}],"pageNum":1,"pageSize":100,"total":1}}`))
 	_ = a.sync(t.Context(), w, sandboxClients(t, a, partner), nil, syncOptions{}) // with a record for the quarantine
@@ -202,7 +214,7 @@ func sandboxClients(t *testing.T, a *app, partner *sandbox.Sandbox) []client {
 
 var (
 	namedTable = regexp.MustCompile("(?:\\b(?:FROM|JOIN|INTO|TABLE IF NOT EXISTS|VIEW IF NOT EXISTS|TABLE)\\s+)(`[^`]+`\\.\\w+|system\\.\\w+|[a-z_.]+\\()")
-	statement  = regexp.MustCompile(`^\s*(SELECT|INSERT INTO|CREATE DATABASE|CREATE TABLE|CREATE VIEW|ALTER TABLE)\b`)
+	statement  = regexp.MustCompile(`^\s*(SELECT|INSERT INTO|CREATE DATABASE|CREATE TABLE|CREATE VIEW|ALTER TABLE|OPTIMIZE TABLE)\b`)
 )
 
 // checkRole holds statements to what a role may do. A table that is read or written in a form that is not understood
@@ -227,6 +239,9 @@ func checkRole(t *testing.T, role, database string, statements []string) {
 			place, privilege := strings.Replace(name[1], "`"+database+"`.", "tieout.", 1), "SELECT"
 			if i == 0 && kind[1] != "SELECT" {
 				privilege = strings.TrimSuffix(kind[1], " INTO")
+				if kind[1] == "OPTIMIZE TABLE" {
+					privilege = "OPTIMIZE"
+				}
 			}
 			if strings.HasPrefix(place, "tieout.") {
 				place = "tieout.*"

@@ -2,7 +2,7 @@
 -- can be repeated. The database is tieout: replace the name if the DSN names another one. On a self-run cluster add
 -- ON CLUSTER to each statement, unless the cluster replicates its users, and run roles_cluster.sql as well.
 --
--- tieout_migrator   tieout migrate: makes tables and views, adds columns; what the writer may, too
+-- tieout_migrator   tieout migrate: makes tables and views, adds columns; what the writer may, too; tieout compact
 -- tieout_writer     tieout sync: adds rows and reads; changes and deletes nothing, whatever it is told
 -- tieout_reader     analysts, dashboards, tieout status, tieout sql: reads
 
@@ -33,6 +33,8 @@ GRANT SELECT ON system.replicas TO tieout_writer;
 
 GRANT SELECT, INSERT, CREATE DATABASE, CREATE TABLE, CREATE VIEW, DROP VIEW ON tieout.* TO tieout_migrator;
 GRANT ALTER ADD COLUMN, ALTER MODIFY COLUMN, ALTER COMMENT COLUMN ON tieout.* TO tieout_migrator;
+GRANT OPTIMIZE ON tieout.* TO tieout_migrator;
+GRANT SELECT ON system.parts TO tieout_migrator;
 GRANT SELECT ON system.tables TO tieout_migrator;
 GRANT SELECT ON system.columns TO tieout_migrator;
 GRANT SELECT ON system.databases TO tieout_migrator;

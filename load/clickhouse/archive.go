@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -166,8 +165,7 @@ func scanSnapshot(read func(destinations ...any) error, stored *load.Stored) err
 
 // recordNames lists the columns that scan reads.
 func recordNames(resource schema.Resource) string {
-	names, _ := bind(schema.NewRow(resource))
-	return strings.Join(names, ", ") + ", provider, status, listed_under, first_seen_at, version, payload_hash, deleted_at, evidence, payload"
+	return mappedNames(resource) + ", provider, status, listed_under, first_seen_at, version, payload_hash, deleted_at, evidence, payload"
 }
 
 // quarantineRow is a rejected record with all that is stored of it.

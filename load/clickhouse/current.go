@@ -33,7 +33,7 @@ func (d *Destination) current(ctx context.Context, batch load.Batch, ids []strin
 	t := tables[batch.Stream.Resource]
 	current := make(map[string]load.Current, len(ids))
 	// Of the other runs' versions only the last one counts.
-	query := fmt.Sprintf(`SELECT %[1]s AS id, version, payload_hash, first_seen_at, isNotNull(deleted_at) AS gone, run_id = {run_id:String} AS own
+	query := fmt.Sprintf(`SELECT %[1]s AS id, version, payload_hash, first_seen_at, created_at, isNotNull(deleted_at) AS gone, run_id = {run_id:String} AS own
 		FROM %[2]s.%[3]s WHERE account = {account:String} AND %[1]s IN {ids:Array(String)}
 		ORDER BY version DESC, first_seen_at DESC LIMIT 1 BY %[1]s, if(run_id = {run_id:String}, version, 0)`, t.id, d.database, t.name)
 	err := lookUp(ids, func(some []string) error {
@@ -57,6 +57,7 @@ type storedVersion struct {
 	Version     uint64    `ch:"version"`
 	PayloadHash string    `ch:"payload_hash"`
 	FirstSeenAt time.Time `ch:"first_seen_at"`
+	CreatedAt   time.Time `ch:"created_at"`
 	Gone        bool      `ch:"gone"` // it is a tombstone
 	Own         bool      `ch:"own"`  // stored by the run that asks
 }
@@ -64,7 +65,7 @@ type storedVersion struct {
 // after returns what is known of the record with this version on top of the lower ones.
 func (v storedVersion) after(lower load.Current) load.Current {
 	hash := [32]byte([]byte(v.PayloadHash))
-	current := load.Current{Version: v.Version, PayloadHash: hash, Gone: v.Gone}
+	current := load.Current{Version: v.Version, PayloadHash: hash, Gone: v.Gone, CreatedAt: v.CreatedAt}
 	if !v.Own {
 		return current // what is lower is older than what this run found
 	}

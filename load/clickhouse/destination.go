@@ -19,6 +19,7 @@ type Destination struct {
 	conn     *Connection
 	database string                    // quoted
 	check    func(schema.Stream) error // whether the stream may still be written; nil: it may
+	fresh    *fresh
 }
 
 var (
@@ -28,7 +29,7 @@ var (
 
 // NewDestination returns the destination of a database.
 func NewDestination(conn *Connection, database string) *Destination {
-	return &Destination{conn: conn, database: schema.QuoteIdentifier(database)}
+	return &Destination{conn: conn, database: schema.QuoteIdentifier(database), fresh: &fresh{}}
 }
 
 // Guarded returns the destination with a check whether a stream may still be written. It is made after what is stored
@@ -37,7 +38,7 @@ func NewDestination(conn *Connection, database string) *Destination {
 // its first_seen_at, and is shown as such.
 func (d *Destination) Guarded(check func(schema.Stream) error) *Destination {
 	guarded := *d
-	guarded.check = check
+	guarded.check, guarded.fresh = check, &fresh{}
 	return &guarded
 }
 
@@ -99,6 +100,10 @@ func (w *writing) records(ctx context.Context) (load.Receipt, error) {
 	for _, row := range w.batch.Rows {
 		ids = append(ids, row.Base().ID)
 	}
+	ids, err := w.mayBeStored(ctx, w.batch, ids)
+	if err != nil {
+		return load.Receipt{}, err
+	}
 	current, err := w.current(ctx, w.batch, ids)
 	if err != nil {
 		return load.Receipt{}, err
@@ -129,11 +134,16 @@ func (w *writing) records(ctx context.Context) (load.Receipt, error) {
 // insertBlock stores one block. The token holds a digest of the content: the server drops a repeated block, and never
 // another one. Where it has forgotten the token, the tables' engines make the repetition harmless.
 func (d *Destination) insertBlock(ctx context.Context, runID string, i insert) error {
+	combine := 1
+	if i.distinct {
+		combine = 0
+	}
 	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{
 		"insert_deduplication_token":      i.table + ":" + i.digest,
 		"insert_deduplicate":              1,
 		"async_insert":                    0,
 		"max_insert_threads":              1,
+		"optimize_on_insert":              combine,
 		"max_partitions_per_insert_block": 1, // an assertion: a block of two partitions would not be atomic
 		"log_comment":                     "tieout " + runID,
 	}))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -64,11 +65,12 @@ func testStaleBeforeLook(t *testing.T, w *warehouse) {
 // slowLookConn is the connection of a writer whose look-up takes as long as meanwhile does.
 type slowLookConn struct {
 	driver.Conn
+	once      sync.Once
 	meanwhile func()
 }
 
 func (c *slowLookConn) Select(ctx context.Context, destination any, query string, args ...any) error {
-	c.meanwhile()
+	c.once.Do(c.meanwhile)
 	return c.Conn.Select(ctx, destination, query, args...)
 }
 
@@ -76,7 +78,7 @@ func (c *slowLookConn) Select(ctx context.Context, destination any, query string
 func testStaleWhileLooking(t *testing.T, w *warehouse) {
 	w.write(t, deposits("0", deposit("a", schema.StatusPending, "1", 0)), 1)
 	var lost error
-	stale := clickhouse.NewDestination(&clickhouse.Connection{Conn: &slowLookConn{w, func() {
+	stale := clickhouse.NewDestination(&clickhouse.Connection{Conn: &slowLookConn{Conn: w, meanwhile: func() {
 		w.write(t, deposits("next", deposit("a", schema.StatusCompleted, "1", 20)), 1)
 		lost = errOvertaken
 	}}}, w.database).Guarded(func(schema.Stream) error { return lost })

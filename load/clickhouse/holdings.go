@@ -39,7 +39,7 @@ func (d *Destination) CountIDs(ctx context.Context, stream schema.Stream, list s
 }
 
 // sightingsPerPage bounds what one question about sightings holds in memory.
-const sightingsPerPage = 100_000
+const sightingsPerPage = 20_000
 
 // Sightings implements load.Holdings. It asks for a page at a time, in the order of the table's key: neither side
 // sorts, neither holds more than a page, and a lost answer costs no more than that.

@@ -27,9 +27,12 @@ const (
 	dialTimeout = 30 * time.Second
 	// readTimeout bounds the wait for each answer of a server. A commit that takes longer looks failed and is not.
 	readTimeout = 5 * time.Minute
+	// compressionBytesMax is how much of a block is compressed and sent at once. It remains one block.
+	compressionBytesMax = 1 << 20
 	// connectionsMax is for a server. The engine inside the process runs one statement at a time, so there a
 	// waiting statement should not also wait for a connection, and give up after dialTimeout.
 	connectionsMax         = 8
+	connectionsIdleMax     = 4 // each keeps the memory of the largest block that it has sent
 	embeddedConnectionsMax = 64
 )
 
@@ -170,8 +173,10 @@ func serverOptions(target Target, options Options) *clickhouse.Options {
 		DialTimeout:  dialTimeout,
 		ReadTimeout:  readTimeout,
 		MaxOpenConns: connectionsMax,
-		MaxIdleConns: connectionsMax,
+		MaxIdleConns: connectionsIdleMax,
 		Settings:     options.Layout.Settings(),
+
+		MaxCompressionBuffer: compressionBytesMax,
 	}
 	if target.Secure {
 		o.TLS = &tls.Config{MinVersion: tls.VersionTLS12, ServerName: target.ServerName, InsecureSkipVerify: target.SkipVerify}

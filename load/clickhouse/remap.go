@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -42,20 +43,59 @@ func readingInserts(stream schema.Stream, readings []load.Stored) []insert {
 		month = func(row schema.Row) time.Time { return of[row].AsOf }
 	}
 	for _, block := range load.Cut(rows, month) {
-		i := insert{table: tables[stream.Resource].name, size: len(block.Rows)}
+		names, columns := columnsOf(load.Batch{Stream: stream}, block.Rows)
+		own := ownColumns{runs: make([]string, len(block.Rows)), asOf: make([]time.Time, len(block.Rows)), mapped: make([]time.Time, len(block.Rows))}
 		sum := sha256.New()
-		for _, row := range block.Rows {
-			names, values := bind(row)
-			ownNames, ownValues := recordColumns(load.Batch{Stream: stream, RunID: of[row].RunID, AsOf: of[row].AsOf}, row.Base())
-			names, values = append(names, ownNames...), append(append(values, ownValues...), of[row].MappedAt.UTC())
-			i.columns = strings.Join(append(names, "mapped_at"), ", ")
-			i.rows = append(i.rows, values)
-			digestValues(sum, values)
+		for at, row := range block.Rows {
+			reading := of[row]
+			own.runs[at], own.asOf[at], own.mapped[at] = reading.RunID, reading.AsOf.UTC(), reading.MappedAt.UTC()
+			digestReading(sum, stream, reading)
 		}
-		i.digest = hex.EncodeToString(sum.Sum(nil))
-		inserts = append(inserts, i)
+		names, columns = own.into(names, columns)
+		inserts = append(inserts, insert{
+			table: tables[stream.Resource].name, size: len(block.Rows), digest: hex.EncodeToString(sum.Sum(nil)),
+			columns: strings.Join(names, ", "), values: columns,
+		})
 	}
 	return inserts
+}
+
+// ownColumns are what each reading has of its own, where the rows of an ordinary batch have one value.
+type ownColumns struct {
+	runs         []string
+	asOf, mapped []time.Time
+}
+
+// into puts them in the places of the batch's, and mapped_at behind all others.
+func (o ownColumns) into(names []string, columns []any) ([]string, []any) {
+	for at, name := range names {
+		switch name {
+		case "run_id":
+			columns[at] = o.runs
+		case "as_of":
+			columns[at] = o.asOf
+		}
+	}
+	return append(names, "mapped_at"), append(columns, o.mapped)
+}
+
+// digestReading adds all that is stored of a reading: the server drops a block whose digest it has seen, and two
+// readings of one version differ in nothing but their columns.
+func digestReading(sum io.Writer, stream schema.Stream, reading load.Stored) {
+	r := reading.Row.Base()
+	fmt.Fprintf(sum, "%q %q %q %d %x %q %q %q %d %d %q %t %q %d %d %q\n", stream.Account, stream.Resource, r.ID, r.Version, r.PayloadHash,
+		r.Provider, r.Status, r.ListedUnder, r.FirstSeenAt.UnixMicro(), r.DeletedAt.UnixMicro(), r.Evidence, r.Moved,
+		reading.RunID, reading.AsOf.UnixMicro(), reading.MappedAt.UnixMicro(), r.Payload)
+	for _, column := range reading.Row.Columns() {
+		switch field := column.Field.(type) {
+		case *string:
+			fmt.Fprintf(sum, "%q ", *field)
+		case *schema.Amount:
+			fmt.Fprintf(sum, "%s ", field)
+		case *time.Time:
+			fmt.Fprintf(sum, "%d ", field.UnixMicro())
+		}
+	}
 }
 
 // judgedInsert turns what was in quarantine into its block.
@@ -71,33 +111,14 @@ func judgedInsert(stream schema.Stream, judged []load.Judged) insert {
 		if j.Resolved {
 			resolved = j.MappedAt.UTC()
 		}
-		values := []any{
+		i.rows = append(i.rows, []any{
 			stream.Account, string(stream.Resource), j.RecordID, string(j.PayloadHash[:]), j.Provider, j.Reason, j.ListedUnder,
 			j.SeenAt.UTC(), j.LastAt.UTC(), j.AskedAt.UTC(), j.Permanent, j.MappedAt.UTC(), resolved, j.RunID, string(j.Payload),
-		}
-		i.rows = append(i.rows, values)
-		digestValues(sum, values)
+		})
+		fmt.Fprintf(sum, "%q %q %q %x %q %q %q %d %d %d %t %d %d %q %q\n", stream.Account, stream.Resource, j.RecordID, j.PayloadHash, j.Provider,
+			j.Reason, j.ListedUnder, j.SeenAt.UnixMicro(), j.LastAt.UnixMicro(), j.AskedAt.UnixMicro(), j.Permanent, j.MappedAt.UnixMicro(),
+			resolved.UnixMicro(), j.RunID, j.Payload)
 	}
 	i.digest = hex.EncodeToString(sum.Sum(nil))
 	return i
-}
-
-// digestValues adds all that is stored of a row: the server drops a block whose digest it has seen, and two readings
-// of one version differ in nothing but their columns.
-func digestValues(sum interface{ Write([]byte) (int, error) }, values []any) {
-	for _, value := range values {
-		switch v := value.(type) {
-		case time.Time:
-			fmt.Fprintf(sum, "%d\n", v.UnixMicro())
-		case *time.Time:
-			if v != nil {
-				fmt.Fprintf(sum, "%d", v.UnixMicro())
-			}
-			fmt.Fprintln(sum)
-		case string:
-			fmt.Fprintf(sum, "%d:%s\n", len(v), v)
-		default:
-			fmt.Fprintf(sum, "%v\n", v)
-		}
-	}
 }

@@ -32,6 +32,9 @@ type insert struct {
 	rows    [][]any
 	values  []any // a slice for each column
 	digest  string
+	// distinct says that no two rows have the same key: then the server need not look for such before it stores the
+	// block, which takes as long as all else.
+	distinct bool
 }
 
 // rowInserts turns rows into blocks of their table.
@@ -39,12 +42,8 @@ func rowInserts(batch load.Batch, rows []schema.Row) []insert {
 	var inserts []insert
 	for _, block := range load.Cut(rows, partition(batch)) {
 		i := insert{table: tables[batch.Stream.Resource].name, size: len(block.Rows), digest: blockDigest(batch, block)}
-		for _, row := range block.Rows {
-			names, values := bind(row)
-			ownNames, ownValues := recordColumns(batch, row.Base())
-			i.columns = strings.Join(append(names, ownNames...), ", ")
-			i.rows = append(i.rows, append(values, ownValues...))
-		}
+		names, columns := columnsOf(batch, block.Rows)
+		i.columns, i.values, i.distinct = strings.Join(names, ", "), columns, batch.Stream.Resource != schema.Balances
 		inserts = append(inserts, i)
 	}
 	return inserts
@@ -59,57 +58,6 @@ func blockDigest(batch load.Batch, block load.Block) string {
 	}
 	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %d %s", batch.Stream.Account, batch.Stream.Resource, asOf, block.Digest))
 	return hex.EncodeToString(sum[:])
-}
-
-// bind returns the typed columns of a row as the driver takes them. What is unknown is NULL in a column that is
-// not required.
-func bind(row schema.Row) (names []string, values []any) {
-	for _, column := range row.Columns() {
-		names = append(names, column.Name)
-		switch field := column.Field.(type) {
-		case *string:
-			values = append(values, *field)
-		case *schema.Amount:
-			if column.Required {
-				values = append(values, field.Decimal())
-			} else {
-				values = append(values, field.NullableDecimal())
-			}
-		case *time.Time:
-			values = append(values, bindTime(*field, column.Required))
-		default:
-			panic(fmt.Sprintf("clickhouse: column %s is bound to a %T", column.Name, column.Field))
-		}
-	}
-	return names, values
-}
-
-func bindTime(t time.Time, required bool) any {
-	utc := t.UTC()
-	switch {
-	case required:
-		return utc
-	case t.IsZero():
-		return (*time.Time)(nil)
-	}
-	return &utc
-}
-
-// recordColumns returns the columns that no mapping feeds.
-func recordColumns(batch load.Batch, r *schema.Record) (names []string, values []any) {
-	if batch.Stream.Resource == schema.Balances {
-		return []string{"account", "as_of", "observed_us", "observed_at", "provider", "run_id", "payload"},
-			[]any{r.Account, batch.AsOf.UTC(), uint64(r.FirstSeenAt.UnixMicro()), r.FirstSeenAt.UTC(), r.Provider, batch.RunID, string(r.Payload)}
-	}
-	names = []string{
-		"account", "version", "payload_hash", "provider", "status", "listed_under", "first_seen_at", "deleted_at", "evidence",
-		"run_id", "payload",
-	}
-	values = []any{
-		r.Account, r.Version, string(r.PayloadHash[:]), r.Provider, string(r.Status), r.ListedUnder,
-		r.FirstSeenAt.UTC(), bindTime(r.DeletedAt, false), r.Evidence, batch.RunID, string(r.Payload),
-	}
-	return names, values
 }
 
 // rejectedInsert turns the rejected records of a batch into their block.

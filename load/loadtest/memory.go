@@ -175,7 +175,7 @@ func (h *history) see(record *schema.Record) {
 // current is the last version for a write of a run.
 func (h *history) current(runID string) load.Current {
 	last := h.versions[len(h.versions)-1].Base()
-	current := load.Current{Version: last.Version, PayloadHash: last.PayloadHash, Gone: !last.DeletedAt.IsZero()}
+	current := load.Current{Version: last.Version, PayloadHash: last.PayloadHash, Gone: !last.DeletedAt.IsZero(), CreatedAt: last.CreatedAt}
 	if h.runID == runID {
 		current.Sights = h.sights
 	}

@@ -1,4 +1,9 @@
 -- What analysts query: plain types, one row a record, no FINAL needed.
+--
+-- A question about one account and one day must not read the others. The engine takes conditions below a LIMIT BY, and
+-- to the partitions, if they are on its columns: created_at is one of them, and equal keys are looked for inside
+-- partitions only. That is right for records whose versions all have one created_at. The others, of which each has a
+-- version that says so (moved), are few: they are read apart, whole, and by their identifiers.
 
 CREATE VIEW IF NOT EXISTS {{db}}.deposits {{on_cluster}}
 (
@@ -25,8 +30,19 @@ AS SELECT
     account, provider, deposit_id, status, provider_status, currency, amount, fee, network, txid,
     customer_id, reference, created_at, updated_at, deleted_at, first_seen_at, version, payload
 FROM {{db}}.deposit_versions FINAL
+WHERE (account, deposit_id) NOT IN (SELECT account, deposit_id FROM {{db}}.deposit_versions WHERE moved)
+ORDER BY version DESC, first_seen_at DESC, mapped_at DESC
+LIMIT 1 BY account, deposit_id, created_at
+SETTINGS do_not_merge_across_partitions_select_final = 1
+UNION ALL
+SELECT
+    account, provider, deposit_id, status, provider_status, currency, amount, fee, network, txid,
+    customer_id, reference, created_at, updated_at, deleted_at, first_seen_at, version, payload
+FROM {{db}}.deposit_versions FINAL
+WHERE (account, deposit_id) IN (SELECT account, deposit_id FROM {{db}}.deposit_versions WHERE moved)
 ORDER BY version DESC, first_seen_at DESC, mapped_at DESC
 LIMIT 1 BY account, deposit_id
+SETTINGS do_not_merge_across_partitions_select_final = 1
 COMMENT 'One row a deposit that the partner ever listed: its current version. What has left the list has a deleted_at.';
 
 CREATE VIEW IF NOT EXISTS {{db}}.deposits_as_of {{on_cluster}}
@@ -54,9 +70,21 @@ AS SELECT
     account, provider, deposit_id, status, provider_status, currency, amount, fee, network, txid,
     customer_id, reference, created_at, updated_at, deleted_at, first_seen_at, version, payload
 FROM {{db}}.deposit_versions FINAL
-WHERE first_seen_at <= {known_at:DateTime64(6, 'UTC')} AND mapped_at <= {known_at:DateTime64(6, 'UTC')}
+WHERE (account, deposit_id) NOT IN (SELECT account, deposit_id FROM {{db}}.deposit_versions WHERE moved) AND first_seen_at <= {known_at:DateTime64(6, 'UTC')}
+    AND mapped_at <= {known_at:DateTime64(6, 'UTC')}
+ORDER BY version DESC, first_seen_at DESC, mapped_at DESC
+LIMIT 1 BY account, deposit_id, created_at
+SETTINGS do_not_merge_across_partitions_select_final = 1
+UNION ALL
+SELECT
+    account, provider, deposit_id, status, provider_status, currency, amount, fee, network, txid,
+    customer_id, reference, created_at, updated_at, deleted_at, first_seen_at, version, payload
+FROM {{db}}.deposit_versions FINAL
+WHERE (account, deposit_id) IN (SELECT account, deposit_id FROM {{db}}.deposit_versions WHERE moved) AND first_seen_at <= {known_at:DateTime64(6, 'UTC')}
+    AND mapped_at <= {known_at:DateTime64(6, 'UTC')}
 ORDER BY version DESC, first_seen_at DESC, mapped_at DESC
 LIMIT 1 BY account, deposit_id
+SETTINGS do_not_merge_across_partitions_select_final = 1
 COMMENT 'One row a deposit: the version that was known at an instant, as in deposits_as_of(known_at = ''2026-07-01 00:00:00'').';
 
 CREATE VIEW IF NOT EXISTS {{db}}.trades {{on_cluster}}
@@ -85,8 +113,20 @@ AS SELECT
     to_amount, fee, fee_currency, deposit_id, created_at, updated_at, deleted_at, first_seen_at,
     version, payload
 FROM {{db}}.trade_versions FINAL
+WHERE (account, trade_id) NOT IN (SELECT account, trade_id FROM {{db}}.trade_versions WHERE moved)
+ORDER BY version DESC, first_seen_at DESC, mapped_at DESC
+LIMIT 1 BY account, trade_id, created_at
+SETTINGS do_not_merge_across_partitions_select_final = 1
+UNION ALL
+SELECT
+    account, provider, trade_id, status, provider_status, from_currency, from_amount, to_currency,
+    to_amount, fee, fee_currency, deposit_id, created_at, updated_at, deleted_at, first_seen_at,
+    version, payload
+FROM {{db}}.trade_versions FINAL
+WHERE (account, trade_id) IN (SELECT account, trade_id FROM {{db}}.trade_versions WHERE moved)
 ORDER BY version DESC, first_seen_at DESC, mapped_at DESC
 LIMIT 1 BY account, trade_id
+SETTINGS do_not_merge_across_partitions_select_final = 1
 COMMENT 'One row a trade that the partner ever listed: its current version. What has left the list has a deleted_at.';
 
 CREATE VIEW IF NOT EXISTS {{db}}.trades_as_of {{on_cluster}}
@@ -115,9 +155,22 @@ AS SELECT
     to_amount, fee, fee_currency, deposit_id, created_at, updated_at, deleted_at, first_seen_at,
     version, payload
 FROM {{db}}.trade_versions FINAL
-WHERE first_seen_at <= {known_at:DateTime64(6, 'UTC')} AND mapped_at <= {known_at:DateTime64(6, 'UTC')}
+WHERE (account, trade_id) NOT IN (SELECT account, trade_id FROM {{db}}.trade_versions WHERE moved) AND first_seen_at <= {known_at:DateTime64(6, 'UTC')}
+    AND mapped_at <= {known_at:DateTime64(6, 'UTC')}
+ORDER BY version DESC, first_seen_at DESC, mapped_at DESC
+LIMIT 1 BY account, trade_id, created_at
+SETTINGS do_not_merge_across_partitions_select_final = 1
+UNION ALL
+SELECT
+    account, provider, trade_id, status, provider_status, from_currency, from_amount, to_currency,
+    to_amount, fee, fee_currency, deposit_id, created_at, updated_at, deleted_at, first_seen_at,
+    version, payload
+FROM {{db}}.trade_versions FINAL
+WHERE (account, trade_id) IN (SELECT account, trade_id FROM {{db}}.trade_versions WHERE moved) AND first_seen_at <= {known_at:DateTime64(6, 'UTC')}
+    AND mapped_at <= {known_at:DateTime64(6, 'UTC')}
 ORDER BY version DESC, first_seen_at DESC, mapped_at DESC
 LIMIT 1 BY account, trade_id
+SETTINGS do_not_merge_across_partitions_select_final = 1
 COMMENT 'One row a trade: the version that was known at an instant, as in trades_as_of(known_at = ''2026-07-01 00:00:00'').';
 
 CREATE VIEW IF NOT EXISTS {{db}}.payments {{on_cluster}}
@@ -147,8 +200,20 @@ AS SELECT
     received_amount, rate, fee, fee_currency, reference, created_at, updated_at, deleted_at,
     first_seen_at, version, payload
 FROM {{db}}.payment_versions FINAL
+WHERE (account, payment_id) NOT IN (SELECT account, payment_id FROM {{db}}.payment_versions WHERE moved)
+ORDER BY version DESC, first_seen_at DESC, mapped_at DESC
+LIMIT 1 BY account, payment_id, created_at
+SETTINGS do_not_merge_across_partitions_select_final = 1
+UNION ALL
+SELECT
+    account, provider, payment_id, status, provider_status, currency, amount, received_currency,
+    received_amount, rate, fee, fee_currency, reference, created_at, updated_at, deleted_at,
+    first_seen_at, version, payload
+FROM {{db}}.payment_versions FINAL
+WHERE (account, payment_id) IN (SELECT account, payment_id FROM {{db}}.payment_versions WHERE moved)
 ORDER BY version DESC, first_seen_at DESC, mapped_at DESC
 LIMIT 1 BY account, payment_id
+SETTINGS do_not_merge_across_partitions_select_final = 1
 COMMENT 'One row a payment that the partner ever listed: its current version. What has left the list has a deleted_at.';
 
 CREATE VIEW IF NOT EXISTS {{db}}.payments_as_of {{on_cluster}}
@@ -178,9 +243,22 @@ AS SELECT
     received_amount, rate, fee, fee_currency, reference, created_at, updated_at, deleted_at,
     first_seen_at, version, payload
 FROM {{db}}.payment_versions FINAL
-WHERE first_seen_at <= {known_at:DateTime64(6, 'UTC')} AND mapped_at <= {known_at:DateTime64(6, 'UTC')}
+WHERE (account, payment_id) NOT IN (SELECT account, payment_id FROM {{db}}.payment_versions WHERE moved) AND first_seen_at <= {known_at:DateTime64(6, 'UTC')}
+    AND mapped_at <= {known_at:DateTime64(6, 'UTC')}
+ORDER BY version DESC, first_seen_at DESC, mapped_at DESC
+LIMIT 1 BY account, payment_id, created_at
+SETTINGS do_not_merge_across_partitions_select_final = 1
+UNION ALL
+SELECT
+    account, provider, payment_id, status, provider_status, currency, amount, received_currency,
+    received_amount, rate, fee, fee_currency, reference, created_at, updated_at, deleted_at,
+    first_seen_at, version, payload
+FROM {{db}}.payment_versions FINAL
+WHERE (account, payment_id) IN (SELECT account, payment_id FROM {{db}}.payment_versions WHERE moved) AND first_seen_at <= {known_at:DateTime64(6, 'UTC')}
+    AND mapped_at <= {known_at:DateTime64(6, 'UTC')}
 ORDER BY version DESC, first_seen_at DESC, mapped_at DESC
 LIMIT 1 BY account, payment_id
+SETTINGS do_not_merge_across_partitions_select_final = 1
 COMMENT 'One row a payment: the version that was known at an instant, as in payments_as_of(known_at = ''2026-07-01 00:00:00'').';
 
 CREATE VIEW IF NOT EXISTS {{db}}.balances {{on_cluster}}

@@ -38,6 +38,7 @@ CREATE TABLE IF NOT EXISTS `tieout`.deposit_versions
     mapped_at       DateTime64(6, 'UTC')                                        COMMENT 'When tieout remap derived the columns again from the payload; 1970: as they were derived when the version was seen.',
     deleted_at      SimpleAggregateFunction(any, Nullable(DateTime64(6, 'UTC'))) COMMENT 'Of a tombstone: by when the record had left the partner''s list; NULL in every other version.',
     evidence        SimpleAggregateFunction(any, String)                        COMMENT 'Of a tombstone: the certificate that shows it; empty in every other version.',
+    moved           SimpleAggregateFunction(any, Bool)                          COMMENT 'Its created_at is not that of the version before: then the record''s versions lie in several partitions.',
     run_id          SimpleAggregateFunction(any, String)                        COMMENT 'Run that wrote this version, see sync_runs.',
     payload         SimpleAggregateFunction(any, String)         COMMENT 'The partner''s JSON, byte for byte. Holds personal data.' CODEC(ZSTD(3))
 )
@@ -70,6 +71,7 @@ CREATE TABLE IF NOT EXISTS `tieout`.trade_versions
     mapped_at       DateTime64(6, 'UTC')                                        COMMENT 'When tieout remap derived the columns again from the payload; 1970: as they were derived when the version was seen.',
     deleted_at      SimpleAggregateFunction(any, Nullable(DateTime64(6, 'UTC'))) COMMENT 'Of a tombstone: by when the record had left the partner''s list; NULL in every other version.',
     evidence        SimpleAggregateFunction(any, String)                        COMMENT 'Of a tombstone: the certificate that shows it; empty in every other version.',
+    moved           SimpleAggregateFunction(any, Bool)                          COMMENT 'Its created_at is not that of the version before: then the record''s versions lie in several partitions.',
     run_id          SimpleAggregateFunction(any, String)                        COMMENT 'Run that wrote this version, see sync_runs.',
     payload         SimpleAggregateFunction(any, String)         COMMENT 'The partner''s JSON, byte for byte. Holds personal data.' CODEC(ZSTD(3))
 )
@@ -103,6 +105,7 @@ CREATE TABLE IF NOT EXISTS `tieout`.payment_versions
     mapped_at         DateTime64(6, 'UTC')                                        COMMENT 'When tieout remap derived the columns again from the payload; 1970: as they were derived when the version was seen.',
     deleted_at        SimpleAggregateFunction(any, Nullable(DateTime64(6, 'UTC'))) COMMENT 'Of a tombstone: by when the record had left the partner''s list; NULL in every other version.',
     evidence          SimpleAggregateFunction(any, String)                        COMMENT 'Of a tombstone: the certificate that shows it; empty in every other version.',
+    moved             SimpleAggregateFunction(any, Bool)                          COMMENT 'Its created_at is not that of the version before: then the record''s versions lie in several partitions.',
     run_id            SimpleAggregateFunction(any, String)                        COMMENT 'Run that wrote this version, see sync_runs.',
     payload           SimpleAggregateFunction(any, String)         COMMENT 'The partner''s JSON, byte for byte. Holds personal data.' CODEC(ZSTD(3))
 )
@@ -335,8 +338,19 @@ AS SELECT
     account, provider, deposit_id, status, provider_status, currency, amount, fee, network, txid,
     customer_id, reference, created_at, updated_at, deleted_at, first_seen_at, version, payload
 FROM `tieout`.deposit_versions FINAL
+WHERE (account, deposit_id) NOT IN (SELECT account, deposit_id FROM `tieout`.deposit_versions WHERE moved)
+ORDER BY version DESC, first_seen_at DESC, mapped_at DESC
+LIMIT 1 BY account, deposit_id, created_at
+SETTINGS do_not_merge_across_partitions_select_final = 1
+UNION ALL
+SELECT
+    account, provider, deposit_id, status, provider_status, currency, amount, fee, network, txid,
+    customer_id, reference, created_at, updated_at, deleted_at, first_seen_at, version, payload
+FROM `tieout`.deposit_versions FINAL
+WHERE (account, deposit_id) IN (SELECT account, deposit_id FROM `tieout`.deposit_versions WHERE moved)
 ORDER BY version DESC, first_seen_at DESC, mapped_at DESC
 LIMIT 1 BY account, deposit_id
+SETTINGS do_not_merge_across_partitions_select_final = 1
 COMMENT 'One row a deposit that the partner ever listed: its current version. What has left the list has a deleted_at.';
 
 CREATE VIEW IF NOT EXISTS `tieout`.deposits_as_of 
@@ -364,9 +378,21 @@ AS SELECT
     account, provider, deposit_id, status, provider_status, currency, amount, fee, network, txid,
     customer_id, reference, created_at, updated_at, deleted_at, first_seen_at, version, payload
 FROM `tieout`.deposit_versions FINAL
-WHERE first_seen_at <= {known_at:DateTime64(6, 'UTC')} AND mapped_at <= {known_at:DateTime64(6, 'UTC')}
+WHERE (account, deposit_id) NOT IN (SELECT account, deposit_id FROM `tieout`.deposit_versions WHERE moved) AND first_seen_at <= {known_at:DateTime64(6, 'UTC')}
+    AND mapped_at <= {known_at:DateTime64(6, 'UTC')}
+ORDER BY version DESC, first_seen_at DESC, mapped_at DESC
+LIMIT 1 BY account, deposit_id, created_at
+SETTINGS do_not_merge_across_partitions_select_final = 1
+UNION ALL
+SELECT
+    account, provider, deposit_id, status, provider_status, currency, amount, fee, network, txid,
+    customer_id, reference, created_at, updated_at, deleted_at, first_seen_at, version, payload
+FROM `tieout`.deposit_versions FINAL
+WHERE (account, deposit_id) IN (SELECT account, deposit_id FROM `tieout`.deposit_versions WHERE moved) AND first_seen_at <= {known_at:DateTime64(6, 'UTC')}
+    AND mapped_at <= {known_at:DateTime64(6, 'UTC')}
 ORDER BY version DESC, first_seen_at DESC, mapped_at DESC
 LIMIT 1 BY account, deposit_id
+SETTINGS do_not_merge_across_partitions_select_final = 1
 COMMENT 'One row a deposit: the version that was known at an instant, as in deposits_as_of(known_at = ''2026-07-01 00:00:00'').';
 
 CREATE VIEW IF NOT EXISTS `tieout`.trades 
@@ -395,8 +421,20 @@ AS SELECT
     to_amount, fee, fee_currency, deposit_id, created_at, updated_at, deleted_at, first_seen_at,
     version, payload
 FROM `tieout`.trade_versions FINAL
+WHERE (account, trade_id) NOT IN (SELECT account, trade_id FROM `tieout`.trade_versions WHERE moved)
+ORDER BY version DESC, first_seen_at DESC, mapped_at DESC
+LIMIT 1 BY account, trade_id, created_at
+SETTINGS do_not_merge_across_partitions_select_final = 1
+UNION ALL
+SELECT
+    account, provider, trade_id, status, provider_status, from_currency, from_amount, to_currency,
+    to_amount, fee, fee_currency, deposit_id, created_at, updated_at, deleted_at, first_seen_at,
+    version, payload
+FROM `tieout`.trade_versions FINAL
+WHERE (account, trade_id) IN (SELECT account, trade_id FROM `tieout`.trade_versions WHERE moved)
 ORDER BY version DESC, first_seen_at DESC, mapped_at DESC
 LIMIT 1 BY account, trade_id
+SETTINGS do_not_merge_across_partitions_select_final = 1
 COMMENT 'One row a trade that the partner ever listed: its current version. What has left the list has a deleted_at.';
 
 CREATE VIEW IF NOT EXISTS `tieout`.trades_as_of 
@@ -425,9 +463,22 @@ AS SELECT
     to_amount, fee, fee_currency, deposit_id, created_at, updated_at, deleted_at, first_seen_at,
     version, payload
 FROM `tieout`.trade_versions FINAL
-WHERE first_seen_at <= {known_at:DateTime64(6, 'UTC')} AND mapped_at <= {known_at:DateTime64(6, 'UTC')}
+WHERE (account, trade_id) NOT IN (SELECT account, trade_id FROM `tieout`.trade_versions WHERE moved) AND first_seen_at <= {known_at:DateTime64(6, 'UTC')}
+    AND mapped_at <= {known_at:DateTime64(6, 'UTC')}
+ORDER BY version DESC, first_seen_at DESC, mapped_at DESC
+LIMIT 1 BY account, trade_id, created_at
+SETTINGS do_not_merge_across_partitions_select_final = 1
+UNION ALL
+SELECT
+    account, provider, trade_id, status, provider_status, from_currency, from_amount, to_currency,
+    to_amount, fee, fee_currency, deposit_id, created_at, updated_at, deleted_at, first_seen_at,
+    version, payload
+FROM `tieout`.trade_versions FINAL
+WHERE (account, trade_id) IN (SELECT account, trade_id FROM `tieout`.trade_versions WHERE moved) AND first_seen_at <= {known_at:DateTime64(6, 'UTC')}
+    AND mapped_at <= {known_at:DateTime64(6, 'UTC')}
 ORDER BY version DESC, first_seen_at DESC, mapped_at DESC
 LIMIT 1 BY account, trade_id
+SETTINGS do_not_merge_across_partitions_select_final = 1
 COMMENT 'One row a trade: the version that was known at an instant, as in trades_as_of(known_at = ''2026-07-01 00:00:00'').';
 
 CREATE VIEW IF NOT EXISTS `tieout`.payments 
@@ -457,8 +508,20 @@ AS SELECT
     received_amount, rate, fee, fee_currency, reference, created_at, updated_at, deleted_at,
     first_seen_at, version, payload
 FROM `tieout`.payment_versions FINAL
+WHERE (account, payment_id) NOT IN (SELECT account, payment_id FROM `tieout`.payment_versions WHERE moved)
+ORDER BY version DESC, first_seen_at DESC, mapped_at DESC
+LIMIT 1 BY account, payment_id, created_at
+SETTINGS do_not_merge_across_partitions_select_final = 1
+UNION ALL
+SELECT
+    account, provider, payment_id, status, provider_status, currency, amount, received_currency,
+    received_amount, rate, fee, fee_currency, reference, created_at, updated_at, deleted_at,
+    first_seen_at, version, payload
+FROM `tieout`.payment_versions FINAL
+WHERE (account, payment_id) IN (SELECT account, payment_id FROM `tieout`.payment_versions WHERE moved)
 ORDER BY version DESC, first_seen_at DESC, mapped_at DESC
 LIMIT 1 BY account, payment_id
+SETTINGS do_not_merge_across_partitions_select_final = 1
 COMMENT 'One row a payment that the partner ever listed: its current version. What has left the list has a deleted_at.';
 
 CREATE VIEW IF NOT EXISTS `tieout`.payments_as_of 
@@ -488,9 +551,22 @@ AS SELECT
     received_amount, rate, fee, fee_currency, reference, created_at, updated_at, deleted_at,
     first_seen_at, version, payload
 FROM `tieout`.payment_versions FINAL
-WHERE first_seen_at <= {known_at:DateTime64(6, 'UTC')} AND mapped_at <= {known_at:DateTime64(6, 'UTC')}
+WHERE (account, payment_id) NOT IN (SELECT account, payment_id FROM `tieout`.payment_versions WHERE moved) AND first_seen_at <= {known_at:DateTime64(6, 'UTC')}
+    AND mapped_at <= {known_at:DateTime64(6, 'UTC')}
+ORDER BY version DESC, first_seen_at DESC, mapped_at DESC
+LIMIT 1 BY account, payment_id, created_at
+SETTINGS do_not_merge_across_partitions_select_final = 1
+UNION ALL
+SELECT
+    account, provider, payment_id, status, provider_status, currency, amount, received_currency,
+    received_amount, rate, fee, fee_currency, reference, created_at, updated_at, deleted_at,
+    first_seen_at, version, payload
+FROM `tieout`.payment_versions FINAL
+WHERE (account, payment_id) IN (SELECT account, payment_id FROM `tieout`.payment_versions WHERE moved) AND first_seen_at <= {known_at:DateTime64(6, 'UTC')}
+    AND mapped_at <= {known_at:DateTime64(6, 'UTC')}
 ORDER BY version DESC, first_seen_at DESC, mapped_at DESC
 LIMIT 1 BY account, payment_id
+SETTINGS do_not_merge_across_partitions_select_final = 1
 COMMENT 'One row a payment: the version that was known at an instant, as in payments_as_of(known_at = ''2026-07-01 00:00:00'').';
 
 CREATE VIEW IF NOT EXISTS `tieout`.balances 
