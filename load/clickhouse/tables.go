@@ -32,13 +32,15 @@ type insert struct {
 	rows    [][]any
 	values  []any // a slice for each column
 	digest  string
+	token   string // under which it is inserted: the digest, or more
+	check   check
 }
 
 // rowInserts turns rows into blocks of their table.
 func rowInserts(batch load.Batch, rows []schema.Row) []insert {
 	var inserts []insert
 	for _, block := range load.Cut(rows, partition(batch)) {
-		i := insert{table: tables[batch.Stream.Resource].name, size: len(block.Rows), digest: blockDigest(batch, block)}
+		i := insert{table: tables[batch.Stream.Resource].name, size: len(block.Rows), digest: blockDigest(batch, block), check: versionCheck(batch, block.Rows)}
 		for _, row := range block.Rows {
 			names, values := bind(row)
 			ownNames, ownValues := recordColumns(batch, row.Base())
@@ -128,6 +130,6 @@ func rejectedInsert(batch load.Batch) insert {
 		})
 		fmt.Fprintf(sum, "%q %x %q %d\n", r.RecordID, r.PayloadHash, r.Reason, r.SeenAt.UnixMicro())
 	}
-	i.digest = hex.EncodeToString(sum.Sum(nil))
+	i.digest, i.check = hex.EncodeToString(sum.Sum(nil)), rejectedCheck(batch)
 	return i
 }
