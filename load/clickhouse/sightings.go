@@ -102,7 +102,7 @@ func sightingInserts(batch load.Batch, seen []sighting) []insert {
 			sum.Write(line)
 		}
 		inserts = append(inserts, insert{
-			table: "record_sightings", size: len(some), digest: hex.EncodeToString(sum.Sum(nil)), check: sightingCheck(batch, some),
+			table: "record_sightings", size: len(some), digest: hex.EncodeToString(sum.Sum(nil)),
 			columns: "account, resource, record_id, version, first_seen_at, last_seen_at, listed_under, tombstone",
 			values:  []any{accounts, resources, ids, versions, first, last, lists, tombstones},
 		})

@@ -21,24 +21,25 @@ import (
 // drops it without a word.
 //
 // What each kind of row proves by its key: of a version the content, as its payload_hash is a part of the key; of a
-// sighting that it is as late as the block's; of a quarantined record the content and that it is as late; of a balance that
-// it is as late. The engine hashes the keys of distinct rows, so that a block which lies there twice and is not merged
-// yet counts once. They are selected by what they are and not by the number of the batch: of a version that two runs
-// have written, one number stays.
+// quarantined record the content, and that it is as late as the block's; of a balance that it is as late. Sightings are
+// not read back here: every certificate is counted from those that are stored, and one that is missing can only
+// prevent a proof until its record is met again. The engine hashes the keys of distinct rows, so that a block which lies
+// there twice and is not merged yet counts once. They are selected by what they are and not by the number of the batch:
+// of a version that two runs have written, one number stays.
 //
 // In the ordinary case one question for a block suffices, whose answer is one row: the rows of this run in the block's
-// span of keys and times are as many as the block has, and the XOR of their hashes is the same. Only if it is not, which may be
-// innocent, are the identifiers asked for one by one.
+// span of keys and times are as many as the block has, and the XOR of their hashes is the same. Only if it is not, which
+// may be innocent, are the identifiers asked for one by one.
 //
 // What was written last before a kill is not verified by the next run. It has no checkpoint, so its page is read again
 // and written again: what is stored is recognised, what is missing is new. That shows the same, and needs no memory of
 // what a batch was.
 
-// check says how to find the rows of a block again. The zero check is of a block that need not be found.
+// check says how to find the rows of a block again. The zero check is of a block that is not looked for.
 type check struct {
 	column string   // holds the identifiers
 	key    string   // SQL for what is hashed of a row
-	ids    []string // of each row, sorted
+	ids    []string // of each row
 	hashes []uint64 // of each row
 	must   string   // what holds of every row that shows the block's, beside its account
 	near   string   // what holds of the block's rows in the ordinary case, and of few others
@@ -143,24 +144,6 @@ func rejectedCheck(batch load.Batch) check {
 	return c
 }
 
-// sightingCheck is of sightings. Later ones of the same version have taken in what was lost, so the block's earliest
-// instant is all that must be reached.
-func sightingCheck(batch load.Batch, seen []sighting) check {
-	c := check{
-		column: "record_id", key: "concat(record_id, reinterpretAsFixedString(version))",
-		must: "resource = {resource:String} AND " + since("last_seen_at", "seen"), near: within("last_seen_at", "seen"),
-	}
-	var times span
-	var key []byte
-	for _, s := range seen {
-		times.take(s.lastAt)
-		key = binary.LittleEndian.AppendUint64(append(key[:0], s.id...), s.version)
-		c.add(s.id, key)
-	}
-	c.args = append(times.named("seen"), clickhouse.Named("resource", string(batch.Stream.Resource)))
-	return c
-}
-
 // store inserts a block until it is there. The same rows in the same order with the same token first, which doubles
 // nothing where only the answer was wrong. What is missing still was dropped for its token: once more under a token
 // that nobody has used.
@@ -219,9 +202,9 @@ func (w *writing) missing(ctx context.Context, i insert) ([]string, error) {
 // many their span is, as a list of them would be many questions.
 func (w *writing) whole(ctx context.Context, i insert) (bool, error) {
 	c := i.check
-	ids, args := "BETWEEN {first:String} AND {last:String}", []any{clickhouse.Named("first", c.ids[0]), clickhouse.Named("last", c.ids[len(c.ids)-1])}
+	ids, args := "BETWEEN {first:String} AND {last:String}", []any{clickhouse.Named("first", slices.Min(c.ids)), clickhouse.Named("last", slices.Max(c.ids))}
 	if len(c.ids) <= idsPerLookup {
-		ids, args = "IN {ids:Array(String)}", []any{clickhouse.Named("ids", slices.Compact(slices.Clone(c.ids)))}
+		ids, args = "IN {ids:Array(String)}", []any{clickhouse.Named("ids", c.ids)}
 	}
 	var rows []struct {
 		Rows uint64 `ch:"rows"`
