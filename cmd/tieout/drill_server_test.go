@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -44,10 +45,31 @@ func startServer(t *testing.T) *serverProcess {
 			t.Fatalf("build the server: %v\n%s", err, text)
 		}
 	}
-	s := &serverProcess{t: t, program: program, data: t.TempDir(), native: "127.0.0.1:0", http: "127.0.0.1:0"}
+	s := &serverProcess{t: t, program: program, data: quickFolder(t), native: "127.0.0.1:0", http: "127.0.0.1:0"}
 	s.start()
 	t.Cleanup(s.kill)
 	return s
+}
+
+// quickFolder returns a folder of the test in memory, where there is room, and else on disk: a process that is killed
+// loses nothing that it has written to either, and the tables wait for the disk at every insert.
+func quickFolder(t *testing.T) string {
+	t.Helper()
+	const memory, room = "/dev/shm", 2 << 30
+	var space syscall.Statfs_t
+	if err := syscall.Statfs(memory, &space); err != nil || space.Bavail < room/uint64(space.Bsize) { //nolint:gosec // a size is positive
+		return t.TempDir()
+	}
+	folder, err := os.MkdirTemp(memory, "tieout-drill-")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(folder); err != nil {
+			t.Error(err)
+		}
+	})
+	return folder
 }
 
 // needServer starts a server, or skips the test.

@@ -19,7 +19,7 @@ const killsInCI = 100
 
 // recoveryMax is how many processes in a row are killed before one is left alone: all but the first of them while they
 // clear up after the one before.
-const recoveryMax = 4
+const recoveryMax = 8
 
 // drillRounds is how many rounds a world lives: the first one makes the tables.
 const drillRounds = 6
@@ -110,7 +110,7 @@ func (d *drill) playRound(w *drillWorld, round int) {
 		d.tally.add(d.way, point, recovering)
 		recovering = true
 	}
-	w.must(exitDone, arguments...)
+	w.nextKey().must(exitDone, arguments...)
 	w.round.until = time.Now().UTC()
 	for key, states := range w.history {
 		for i := range states {
@@ -157,9 +157,9 @@ func (w *drillWorld) runInto(point string, random *rand.Rand, arguments []string
 	w.t.Helper()
 	_, name, _ := strings.Cut(point, " ")
 	count := 1 + random.IntN(max(1, occurrences[name]))
-	place := w.workplace
+	place := w.nextKey()
 	if name != "fetch" {
-		place = w.with(fmt.Sprintf("%s=%s|%d", killPlan, point, count))
+		place = place.with(fmt.Sprintf("%s=%s|%d", killPlan, point, count))
 	}
 	if name == "renew lease" {
 		place = place.with("TIEOUT_COINUT_MAIN_RATE_LIMITS=15/1s")

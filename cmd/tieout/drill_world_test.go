@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -16,6 +17,7 @@ import (
 	"github.com/shopspring/decimal"
 
 	"tieout/extract/sandbox"
+	"tieout/load/embedded/embeddedtest"
 	"tieout/schema"
 )
 
@@ -24,6 +26,7 @@ import (
 type drillWorld struct {
 	*workplace
 	victim  atomic.Pointer[fetchKill]
+	keys    int                         // that were used
 	rejects string                      // the trade whose amount does not fit
 	open    []string                    // deposits that are not final yet
 	settled []string                    // deposits that became final, and may go back
@@ -51,8 +54,15 @@ type fetchKill struct {
 
 func newDrillWorld(t *testing.T, seed uint64, dsn string) *drillWorld {
 	t.Helper()
+	options := sandbox.Options{Seed: seed, Records: 45, PageSizeMax: 20, Oversize: sandbox.OversizeCut, RateLimits: []sandbox.Limit{}}
+	for n := range drillKeys {
+		options.Accounts = append(options.Accounts, sandbox.Account{Name: fmt.Sprint(n), Key: fmt.Sprint("key ", n), Secret: fmt.Sprint("secret-", n)})
+	}
+	if dsn == "" {
+		dsn = "embedded:" + filepath.Join(quickFolder(t), "clickhouse")
+	}
 	w := &drillWorld{
-		workplace: newWorkplace(t, sandbox.Options{Seed: seed, Records: 45, PageSizeMax: 20, Oversize: sandbox.OversizeCut, RateLimits: []sandbox.Limit{}}, dsn),
+		workplace: newWorkplace(t, options, dsn),
 		history:   map[string][]stateOfARecord{}, gone: map[string]bool{}, stored: map[string]time.Time{},
 	}
 	truth := w.sandbox.Truth()
@@ -64,8 +74,19 @@ func newDrillWorld(t *testing.T, seed uint64, dsn string) *drillWorld {
 	}
 	server := httptest.NewServer(http.HandlerFunc(w.answer))
 	t.Cleanup(server.Close)
-	w.workplace = w.with("TIEOUT_COINUT_MAIN_BASE_URL="+server.URL, "TIEOUT_COINUT_MAIN_RATE_LIMITS=100000/1s")
+	w.workplace = w.with("TIEOUT_COINUT_MAIN_BASE_URL="+server.URL, "TIEOUT_COINUT_MAIN_RATE_LIMITS=100000/1s", "TIEOUT_LIBCHDB="+embeddedtest.Library(t))
 	return w
+}
+
+// drillKeys is how many keys the account has. Each process takes the next one: what a killed one may have sent counts as
+// sent for eleven seconds, and here nobody waits for that. TestKilledManyRunsAreNotRefused kills processes of one key.
+const drillKeys = 200
+
+// nextKey returns the workplace with the next key of the account.
+func (w *drillWorld) nextKey() *workplace {
+	w.keys++
+	account := w.sandbox.Accounts()[w.keys%drillKeys]
+	return w.with("TIEOUT_COINUT_MAIN_API_KEY="+account.Key, "TIEOUT_COINUT_MAIN_API_SECRET="+account.Secret)
 }
 
 var fromAmount = regexp.MustCompile(`"fromAmount":"[^"]*"`)
