@@ -2,12 +2,13 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -46,8 +47,10 @@ func startServer(t *testing.T) *serverProcess {
 		}
 	}
 	s := &serverProcess{t: t, program: program, data: quickFolder(t), native: "127.0.0.1:0", http: "127.0.0.1:0"}
-	s.start()
 	t.Cleanup(s.kill)
+	if err := s.start(); err != nil {
+		t.Fatal(err)
+	}
 	return s
 }
 
@@ -83,25 +86,24 @@ func needServer(t *testing.T) *serverProcess {
 }
 
 // start starts the process and waits until it is ready.
-func (s *serverProcess) start() {
-	s.t.Helper()
+func (s *serverProcess) start() error {
 	s.command = exec.CommandContext(context.Background(), s.program, "-lib", embeddedtest.Library(s.t), "-path", s.data, "-tcp", s.native, "-http", s.http)
 	out, err := s.command.StdoutPipe()
 	if err == nil {
 		err = s.command.Start()
 	}
 	if err != nil {
-		s.t.Fatal(err)
+		return err
 	}
 	timer := time.AfterFunc(time.Minute, func() { _ = s.command.Process.Kill() }) // it may have ended
 	defer timer.Stop()
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
 		if _, err := fmt.Sscanf(lines.Text(), "ready native=%s http=%s", &s.native, &s.http); err == nil {
-			return
+			return nil
 		}
 	}
-	s.t.Fatalf("the server did not start: %v", lines.Err())
+	return fmt.Errorf("the server did not start: %w", cmp.Or(lines.Err(), io.EOF))
 }
 
 // kill ends the process with SIGKILL and waits until it is gone.
@@ -112,9 +114,11 @@ func (s *serverProcess) kill() {
 
 // dsn returns a DSN with a database of its own, by one of the protocols.
 func (s *serverProcess) dsn(protocol string) string {
-	name := fmt.Sprintf("drill_%d", databases.Add(1))
-	if protocol == "http" {
-		return "http://default@" + s.http + "/" + name
-	}
-	return strings.Join([]string{"clickhouse://default@", s.native, "/", name}, "")
+	return dsnAt(protocol, map[string]string{"http": s.http, "native": s.native}[protocol])
+}
+
+// dsnAt is the same for an address.
+func dsnAt(protocol, address string) string {
+	scheme := map[string]string{"http": "http", "native": "clickhouse"}[protocol]
+	return fmt.Sprintf("%s://default@%s/drill_%d", scheme, address, databases.Add(1))
 }

@@ -11,7 +11,6 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // killsInCI is how often TestKilledDrills kills where nobody says.
@@ -111,15 +110,7 @@ func (d *drill) playRound(w *drillWorld, round int) {
 		recovering = true
 	}
 	w.nextKey().must(exitDone, arguments...)
-	w.round.until = time.Now().UTC()
-	for key, states := range w.history {
-		for i := range states {
-			if states[i].seen.until.IsZero() {
-				w.history[key][i].seen.until = w.round.until
-			}
-		}
-	}
-	w.compare()
+	w.finish()
 }
 
 // next returns the point that is due. Where tables are made first, the points of that come first; elsewhere they wait.

@@ -172,6 +172,20 @@ func (w *drillWorld) noteStates() {
 	}
 }
 
+// finish ends a round after its last run, and compares.
+func (w *drillWorld) finish() {
+	w.t.Helper()
+	w.round.until = time.Now().UTC()
+	for _, states := range w.history {
+		for i := range states {
+			if states[i].seen.until.IsZero() {
+				states[i].seen.until = w.round.until
+			}
+		}
+	}
+	w.compare()
+}
+
 // drillQuery returns everything that is compared, as tagged lines.
 const drillQuery = `
 SELECT 'version', 'deposits', deposit_id, toString(version), provider_status, toString(toUnixTimestamp64Micro(first_seen_at)), toString(isNotNull(deleted_at)) FROM deposit_versions FINAL
