@@ -67,7 +67,7 @@ type drill struct {
 	tally  *drillTally
 	random *rand.Rand
 
-	queue []string // points that are to come, each often enough
+	queue  []string // points that are to come, each often enough
 	killed int
 	worlds int
 }
@@ -178,7 +178,7 @@ func (w *drillWorld) runInto(point string, random *rand.Rand, arguments []string
 
 // drillTally counts kills.
 type drillTally struct {
-	mu       sync.Mutex // guards the rest
+	mu       sync.Mutex                // guards the rest
 	counts   map[string]map[string]int // by point and way
 	recovery int                       // kills of processes that went on after a kill
 }
