@@ -49,8 +49,10 @@ func faults() []fault {
 
 // faultsInCI are those of them that happen where nobody asks for all.
 var faultsInCI = []fault{
-	{"payment_versions", clickhousetest.WithinBlock, true}, {"payment_versions", clickhousetest.AfterCommit, true},
-	{"sync_checkpoints", clickhousetest.AfterCommit, true}, {"payment_versions", clickhousetest.AfterCommit, false},
+	{"payment_versions", clickhousetest.WithinBlock, true},
+	{"payment_versions", clickhousetest.AfterCommit, true},
+	{"sync_checkpoints", clickhousetest.AfterCommit, true},
+	{"payment_versions", clickhousetest.AfterCommit, false},
 	{"record_sightings", clickhousetest.WithinBlock, false},
 }
 
