@@ -105,6 +105,7 @@ func (d *drill) playRound(w *drillWorld, round int) {
 			recovering = false
 			continue
 		}
+		w.remember()
 		d.killed++
 		d.tally.add(d.way, point, recovering)
 		recovering = true

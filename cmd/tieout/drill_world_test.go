@@ -17,6 +17,7 @@ import (
 	"github.com/shopspring/decimal"
 
 	"tieout/extract/sandbox"
+	"tieout/load/clickhouse"
 	"tieout/load/embedded/embeddedtest"
 	"tieout/schema"
 )
@@ -34,6 +35,9 @@ type drillWorld struct {
 	gone    map[string]bool             // payments that were taken off their list
 	round   roundTimes
 	stored  map[string]time.Time // by resource, id and version: first_seen_at as it was stored before
+
+	direct   *clickhouse.Connection // to the server; nil: there is none
+	database string
 }
 
 // stateOfARecord is one version that must be stored.
@@ -71,6 +75,16 @@ func newDrillWorld(t *testing.T, seed uint64, dsn string) *drillWorld {
 		if deposit.Reading == schema.StatusPending {
 			w.open = append(w.open, deposit.ID)
 		}
+	}
+	target, err := clickhouse.ParseDSN(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w.database = target.Database; !target.Embedded() {
+		if w.direct, err = clickhouse.Open(t.Context(), target, clickhouse.Options{Version: "test"}); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = w.direct.Close() }) // the test is over
 	}
 	server := httptest.NewServer(http.HandlerFunc(w.answer))
 	t.Cleanup(server.Close)
@@ -185,6 +199,38 @@ func (w *drillWorld) finish() {
 	}
 	w.compare()
 }
+
+// remember notes when versions were first seen that a killed process has left: whoever clears up after it must not move
+// them. It needs a server that can be asked; the engine inside a process has died with it.
+func (w *drillWorld) remember() {
+	if w.direct == nil {
+		return
+	}
+	rows, err := w.direct.Query(w.t.Context(), strings.ReplaceAll(seenQuery, "{db}", w.database))
+	if err != nil {
+		return // the tables are not made yet
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var name string
+		var seen time.Time
+		if err := rows.Scan(&name, &seen); err != nil {
+			w.t.Error(err)
+			return
+		}
+		if _, known := w.stored[name]; !known {
+			w.stored[name] = seen.UTC()
+		}
+	}
+	if err := rows.Err(); err != nil {
+		w.t.Error(err)
+	}
+}
+
+const seenQuery = `
+SELECT concat('deposits ', deposit_id, ' ', toString(version)), first_seen_at FROM {db}.deposit_versions FINAL
+UNION ALL SELECT concat('trades ', trade_id, ' ', toString(version)), first_seen_at FROM {db}.trade_versions FINAL
+UNION ALL SELECT concat('payments ', payment_id, ' ', toString(version)), first_seen_at FROM {db}.payment_versions FINAL`
 
 // drillQuery returns everything that is compared, as tagged lines.
 const drillQuery = `
