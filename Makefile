@@ -13,7 +13,7 @@ TESTFLAGS ?=
 # The seed of `make sim` (a new one each time unless stated), its size in millions of requests, and the kills of `make crash`.
 SEED ?= $(shell date +%s)
 SCALE ?= 30
-KILLS ?= 100
+KILLS ?= 1000
 
 # The embedded ClickHouse. The digest is ours, taken over the package as npm delivered it: a package that changed
 # under the same version is refused. The folder is what os.UserCacheDir returns on Linux, where tieout looks first.
@@ -106,7 +106,7 @@ sim: libchdb ## Run the simulations at size SCALE: virtual time, seed SEED, whic
 
 .PHONY: crash
 crash: libchdb ## Kill the program KILLS times with SIGKILL, in the middle of things.
-	TIEOUT_TEST_KILLS=$(KILLS) go test -v -count=1 -timeout 180m -run '^TestKilled' ./cmd/...
+	TIEOUT_TEST_KILLS=$(KILLS) go test -v -count=1 -timeout 180m -parallel 4 -run '^TestKilled' ./cmd/...
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz test for FUZZTIME each.

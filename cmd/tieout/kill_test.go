@@ -11,7 +11,7 @@ import (
 	"tieout/extract/sandbox"
 )
 
-// killsSetting is how often TestKilledRunsAreNotRefused kills; `make crash` sets more.
+// killsSetting is how often the tests kill that are named TestKilled; `make crash` sets it.
 const killsSetting = "TIEOUT_TEST_KILLS"
 
 // Limits of the tests. The one of few kills is so tight that five processes that each believe to be the first break it
@@ -20,6 +20,9 @@ var (
 	tightLimit = sandbox.Limit{Requests: 4, Per: 40 * time.Second}
 	wideLimit  = sandbox.Limit{Requests: 20, Per: 20 * time.Second}
 )
+
+// refusalKillsMax bounds the kills of TestKilledManyRunsAreNotRefused.
+const refusalKillsMax = 100
 
 // killAtOnce is how long a process gets that asks nothing. One that may ask does so within half of it.
 const killAtOnce = 4 * time.Second
@@ -55,6 +58,7 @@ func TestKilledManyRunsAreNotRefused(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%s: %v", killsSetting, err)
 	}
+	kills = min(kills, refusalKillsMax) // each of them waits for the limit
 	w, requests := newLimitedWorkplace(t, wideLimit)
 	for kill := range kills {
 		if kill%4 == 3 {

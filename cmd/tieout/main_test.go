@@ -35,6 +35,9 @@ func TestMain(m *testing.M) {
 		if term, err := time.ParseDuration(os.Getenv(shortLeases)); err == nil {
 			leaseTerm = term
 		}
+		if plan := os.Getenv(killPlan); plan != "" {
+			dieBy(plan)
+		}
 		main()
 	}
 	os.Exit(embeddedtest.Main(m))

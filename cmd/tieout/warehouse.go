@@ -51,7 +51,7 @@ func (a *app) open(ctx context.Context, config Config, why purpose) (*warehouse,
 			return engine.Transport(), engine, nil
 		},
 	}
-	connection, err := clickhouse.Open(ctx, target, options)
+	connection, err := connect(ctx, target, options)
 	if err != nil {
 		return nil, err
 	}
@@ -69,9 +69,12 @@ func (a *app) open(ctx context.Context, config Config, why purpose) (*warehouse,
 	if err := w.Close(); err != nil {
 		return nil, fmt.Errorf("open ClickHouse once more for %s: %w", w.layout, err)
 	}
-	w.Connection, err = clickhouse.Open(ctx, target, options)
+	w.Connection, err = connect(ctx, target, options)
 	return w, err
 }
+
+// connect opens a connection; another one in tests, which kill the program at its statements.
+var connect = clickhouse.Open
 
 // detect finds out of which kind the ClickHouse is. For a review the configured cluster need not be there.
 func (a *app) detect(ctx context.Context, w *warehouse, why purpose) (schema.Layout, error) {

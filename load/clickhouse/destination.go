@@ -78,15 +78,10 @@ type writing struct {
 	id    hash.Hash // over what was written
 }
 
-// insert stores blocks, if the stream may still be written.
+// insert stores blocks, if the stream may still be written, and sees that they are there.
 func (w *writing) insert(ctx context.Context, inserts ...insert) error {
-	if w.check != nil && len(inserts) > 0 {
-		if err := w.check(w.batch.Stream); err != nil {
-			return err
-		}
-	}
 	for _, i := range inserts {
-		if err := w.insertBlock(ctx, w.batch.RunID, i); err != nil {
+		if err := w.store(ctx, i); err != nil {
 			return fmt.Errorf("insert %d rows into %s: %w", i.size, i.table, err)
 		}
 		fmt.Fprintln(w.id, i.table, i.digest)
@@ -131,7 +126,7 @@ func (w *writing) records(ctx context.Context) (load.Receipt, error) {
 	return load.Changes(versions, tombstones, current), nil
 }
 
-// insertBlock stores one block. The token holds a digest of the content: the server drops a repeated block, and never
+// insertBlock inserts one block. The token holds a digest of the content: the server drops a repeated block, and never
 // another one. Where it has forgotten the token, the tables' engines make the repetition harmless.
 func (d *Destination) insertBlock(ctx context.Context, runID string, i insert) error {
 	combine := 1
@@ -139,7 +134,7 @@ func (d *Destination) insertBlock(ctx context.Context, runID string, i insert) e
 		combine = 0
 	}
 	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{
-		"insert_deduplication_token":      i.table + ":" + i.digest,
+		"insert_deduplication_token":      i.table + ":" + i.token,
 		"insert_deduplicate":              1,
 		"async_insert":                    0,
 		"max_insert_threads":              1,

@@ -49,6 +49,12 @@ func destinationSuite(t *testing.T, conn driver.Conn) {
 		"balances of another instant":     testBalancesOfAnotherInstant,
 		"as of an instant":                testAsOf,
 		"balances as of an instant":       testBalancesAsOf,
+		"swallowed":                       testSwallowed,
+		"swallowed in a retry":            testSwallowedInRetry,
+		"swallowed balances":              testSwallowedBalances,
+		"acknowledged and never there":    testNeverThere,
+		"interleaved blocks":              testInterleaved,
+		"unsorted quarantine":             testUnsortedRejects,
 		"nothing to write":                testNothing,
 		"not migrated":                    testNotMigrated,
 	} {

@@ -3,6 +3,7 @@ package clickhouse
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"io"
@@ -54,10 +55,33 @@ func readingInserts(stream schema.Stream, readings []load.Stored) []insert {
 		names, columns = own.into(names, columns)
 		inserts = append(inserts, insert{
 			table: tables[stream.Resource].name, size: len(block.Rows), digest: hex.EncodeToString(sum.Sum(nil)),
-			columns: strings.Join(names, ", "), values: columns,
+			columns: strings.Join(names, ", "), values: columns, check: readingCheck(stream, block.Rows, of),
 		})
 	}
 	return inserts
+}
+
+// readingCheck is of readings: a version has one for each instant at which it was read.
+func readingCheck(stream schema.Stream, rows []schema.Row, of map[schema.Row]load.Stored) check {
+	c := check{column: tables[stream.Resource].id, must: within("mapped_at", "mapped"), near: "true"}
+	c.key = "concat(" + c.column + ", reinterpretAsFixedString(version), payload_hash, reinterpretAsFixedString(toUnixTimestamp64Micro(mapped_at)))"
+	if stream.Resource == schema.Balances {
+		c.key = "concat(currency, reinterpretAsFixedString(toUnixTimestamp64Micro(as_of)), reinterpretAsFixedString(toUnixTimestamp64Micro(mapped_at)))"
+	}
+	var mapped span
+	for _, row := range rows {
+		r, reading := row.Base(), of[row]
+		mapped.take(reading.MappedAt)
+		key := []byte(r.ID)
+		if stream.Resource == schema.Balances {
+			key = binary.LittleEndian.AppendUint64(key, uint64(reading.AsOf.UnixMicro()))
+		} else {
+			key = append(binary.LittleEndian.AppendUint64(key, r.Version), r.PayloadHash[:]...)
+		}
+		c.add(r.ID, binary.LittleEndian.AppendUint64(key, uint64(reading.MappedAt.UnixMicro())))
+	}
+	c.args = mapped.named("mapped")
+	return c
 }
 
 // ownColumns are what each reading has of its own, where the rows of an ordinary batch have one value.

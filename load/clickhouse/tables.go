@@ -35,13 +35,15 @@ type insert struct {
 	// distinct says that no two rows have the same key: then the server need not look for such before it stores the
 	// block, which takes as long as all else.
 	distinct bool
+	token    string // under which it is inserted: the digest, or more
+	check    check
 }
 
 // rowInserts turns rows into blocks of their table.
 func rowInserts(batch load.Batch, rows []schema.Row) []insert {
 	var inserts []insert
 	for _, block := range load.Cut(rows, partition(batch)) {
-		i := insert{table: tables[batch.Stream.Resource].name, size: len(block.Rows), digest: blockDigest(batch, block)}
+		i := insert{table: tables[batch.Stream.Resource].name, size: len(block.Rows), digest: blockDigest(batch, block), check: versionCheck(batch, block.Rows)}
 		names, columns := columnsOf(batch, block.Rows)
 		i.columns, i.values, i.distinct = strings.Join(names, ", "), columns, batch.Stream.Resource != schema.Balances
 		inserts = append(inserts, i)
@@ -76,7 +78,7 @@ func rejectedInsert(batch load.Batch) insert {
 		})
 		fmt.Fprintf(sum, "%q %x %q %d %d\n", r.RecordID, r.PayloadHash, r.Reason, r.SeenAt.UnixMicro(), listedAt(r).UnixMicro())
 	}
-	i.digest = hex.EncodeToString(sum.Sum(nil))
+	i.digest, i.check = hex.EncodeToString(sum.Sum(nil)), rejectedCheck(batch)
 	return i
 }
 
