@@ -20,8 +20,8 @@ var _ load.Archive = (*Destination)(nil)
 // payloads.
 const (
 	rowsPerPart     = 2000
-	rowsPerPartMax  = 20_000
-	bytesPerPart    = 8 << 20
+	rowsPerPartMax  = 8_000
+	bytesPerPart    = 3 << 20
 	rowsPerPartFull = 1 << 20 // more than this of one record are not read: it would not end
 )
 

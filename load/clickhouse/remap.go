@@ -16,7 +16,7 @@ import (
 // insert.
 func (d *Destination) Remap(ctx context.Context, stream schema.Stream, remapped load.Remapped) error {
 	w := writing{Destination: d, batch: load.Batch{Stream: stream, RunID: remapped.RemapID}, id: sha256.New()}
-	if err := w.insert(ctx, readingInserts(stream, remapped.Versions)...); err != nil {
+	if err := w.readings(ctx, remapped.Versions); err != nil {
 		return err
 	}
 	if err := w.insert(ctx, sightingInserts(w.batch, sightingsOf(remapped.Seen))...); err != nil {
@@ -28,34 +28,41 @@ func (d *Destination) Remap(ctx context.Context, stream schema.Stream, remapped 
 	return w.insert(ctx, judgedInsert(stream, remapped.Judged))
 }
 
-// readingInserts turns readings into blocks of their table.
-func readingInserts(stream schema.Stream, readings []load.Stored) []insert {
+// readings stores readings. Their blocks are made one at a time: as the driver takes them they are large.
+func (w *writing) readings(ctx context.Context, readings []load.Stored) error {
 	rows := make([]schema.Row, 0, len(readings))
-	of := make(map[schema.Row]load.Stored, len(readings))
-	for _, reading := range readings {
-		rows = append(rows, reading.Row)
-		of[reading.Row] = reading
+	of := make(map[schema.Row]*load.Stored, len(readings))
+	for i := range readings {
+		rows = append(rows, readings[i].Row)
+		of[readings[i].Row] = &readings[i]
 	}
-	var inserts []insert
 	month := func(row schema.Row) time.Time { return row.Base().CreatedAt }
-	if stream.Resource == schema.Balances {
+	if w.batch.Stream.Resource == schema.Balances {
 		month = func(row schema.Row) time.Time { return of[row].AsOf }
 	}
 	for _, block := range load.Cut(rows, month) {
-		i := insert{table: tables[stream.Resource].name, size: len(block.Rows)}
-		sum := sha256.New()
-		for _, row := range block.Rows {
-			names, values := bind(row)
-			ownNames, ownValues := recordColumns(load.Batch{Stream: stream, RunID: of[row].RunID, AsOf: of[row].AsOf}, row.Base())
-			names, values = append(names, ownNames...), append(append(values, ownValues...), of[row].MappedAt.UTC())
-			i.columns = strings.Join(append(names, "mapped_at"), ", ")
-			i.rows = append(i.rows, values)
-			digestValues(sum, values)
+		if err := w.insert(ctx, readingInsert(w.batch.Stream, block.Rows, of)); err != nil {
+			return err
 		}
-		i.digest = hex.EncodeToString(sum.Sum(nil))
-		inserts = append(inserts, i)
 	}
-	return inserts
+	return nil
+}
+
+// readingInsert turns the rows of a block into their insert.
+func readingInsert(stream schema.Stream, rows []schema.Row, of map[schema.Row]*load.Stored) insert {
+	i := insert{table: tables[stream.Resource].name, size: len(rows)}
+	sum := sha256.New()
+	for _, row := range rows {
+		reading := of[row]
+		names, values := bind(row)
+		ownNames, ownValues := recordColumns(load.Batch{Stream: stream, RunID: reading.RunID, AsOf: reading.AsOf}, row.Base())
+		names, values = append(names, ownNames...), append(append(values, ownValues...), reading.MappedAt.UTC())
+		i.columns = strings.Join(append(names, "mapped_at"), ", ")
+		i.rows = append(i.rows, values)
+		digestValues(sum, values)
+	}
+	i.digest = hex.EncodeToString(sum.Sum(nil))
+	return i
 }
 
 // judgedInsert turns what was in quarantine into its block.
