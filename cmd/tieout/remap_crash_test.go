@@ -101,8 +101,9 @@ func (r *remapWorld) sync(definition string) {
 	}
 }
 
-func (r *remapWorld) remap(definition, database string, conn driver.Conn) error {
-	a, w := r.as(definition, database, conn)
+// remap reads again what a database holds, by a definition without mistakes.
+func (r *remapWorld) remap(database string, conn driver.Conn) error {
+	a, w := r.as("", database, conn)
 	return a.remap(r.t.Context(), w, sandboxClients(r.t, a, r.partner))
 }
 
@@ -213,7 +214,7 @@ func TestSimRemapDies(t *testing.T) {
 	before := time.Now()
 	known := r.asOf(undisturbed, before)
 	statements := &failingConn{Conn: r.conn}
-	if err := r.remap("", undisturbed, statements); err != nil {
+	if err := r.remap(undisturbed, statements); err != nil {
 		t.Fatal(err)
 	}
 	want := r.state(undisturbed)
@@ -221,7 +222,7 @@ func TestSimRemapDies(t *testing.T) {
 	if difference := cmp.Diff(known, r.asOf(undisturbed, before)); difference != "" {
 		t.Errorf("what was known before has changed (-before +after):\n%s", difference)
 	}
-	if err := r.remap("", undisturbed, r.conn); err != nil {
+	if err := r.remap(undisturbed, r.conn); err != nil {
 		t.Fatal(err)
 	}
 	if difference := cmp.Diff(want, r.state(undisturbed)); difference != "" {
@@ -232,10 +233,10 @@ func TestSimRemapDies(t *testing.T) {
 	for _, death := range rand.Perm(deaths)[:deathsOf(deaths)] {
 		at, after := 1+death/2, death%2 == 1
 		database := r.copied()
-		if err := r.remap("", database, &failingConn{Conn: r.conn, at: at, after: after}); !errors.Is(err, errDied) {
+		if err := r.remap(database, &failingConn{Conn: r.conn, at: at, after: after}); !errors.Is(err, errDied) {
 			t.Fatalf("it did not die at %d: %v", at, err)
 		}
-		if err := r.remap("", database, r.conn); err != nil {
+		if err := r.remap(database, r.conn); err != nil {
 			t.Fatal(err)
 		}
 		if difference := cmp.Diff(want, r.state(database)); difference != "" {
