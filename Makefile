@@ -102,7 +102,7 @@ test-server: libchdb ## Run the tests that want a server, against TIEOUT_TEST_CL
 .PHONY: sim
 sim: libchdb ## Run the simulations at size SCALE: virtual time, seed SEED, which is printed.
 	@echo "sim: SEED=$(SEED) SCALE=$(SCALE)"
-	TIEOUT_TEST_SIM_SEED=$(SEED) TIEOUT_TEST_SIM_SCALE=$(SCALE) go test -v -count=1 -timeout 120m -run '^TestSim' ./extract/... ./sync/... ./cmd/...
+	TIEOUT_TEST_SIM_SEED=$(SEED) TIEOUT_TEST_SIM_SCALE=$(SCALE) go test -v -count=1 -timeout 120m -run '^TestSim' ./extract/... ./load/... ./sync/... ./cmd/...
 
 .PHONY: crash
 crash: libchdb ## Kill the program KILLS times with SIGKILL, in the middle of things.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -116,6 +117,9 @@ func (c client) accountScopes() []checkpoints.Scope {
 	return []checkpoints.Scope{checkpoints.AccountScope(c.Account().Name)}
 }
 
+// gcPercentOfRemap is by how much the heap may grow between two collections, in per cent of what is in use.
+const gcPercentOfRemap = 30
+
 // runRemap reads the streams of the clients again and prints what came of each.
 func (a *app) runRemap(ctx context.Context, r sync.Remap, clients []client) error {
 	var streams []sync.RemapStream
@@ -129,6 +133,8 @@ func (a *app) runRemap(ctx context.Context, r sync.Remap, clients []client) erro
 			streams = append(streams, sync.RemapStream{Stream: c.Account().Stream(resource), Reader: reader, Place: c.Place(), Definition: digest})
 		}
 	}
+	// What a part is made of is garbage with the next one: collected early, the process stays small.
+	defer debug.SetGCPercent(debug.SetGCPercent(gcPercentOfRemap))
 	progress := a.newRemapProgress(time.Now())
 	r.Observer = progress.read
 	results := r.Run(ctx, streams)

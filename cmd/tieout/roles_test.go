@@ -180,6 +180,9 @@ func TestRolesSuffice(t *testing.T) {
 	if _, err := w.ledger().Status(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	if err := a.remap(t.Context(), w, sandboxClients(t, a, partner)); err != nil {
+		t.Fatalf("%v: %s", err, stderr)
+	}
 	if err := w.ledger().AppendKey(t.Context(), checkpoints.KeyState{Name: "limit k", Fence: 1, Seq: 1, State: "s"}); err != nil {
 		t.Fatal(err)
 	}
@@ -190,7 +193,7 @@ func TestRolesSuffice(t *testing.T) {
 	checkRole(t, "tieout_writer", database, sent)
 	for _, table := range []string{
 		"deposit_versions", "trade_versions", "payment_versions", "balance_snapshots", "rejected_records",
-		"sync_runs", "sync_checkpoints", "sync_certificates", "sync_leases", "key_states",
+		"sync_runs", "sync_checkpoints", "sync_certificates", "sync_leases", "key_states", "remaps",
 	} {
 		if !slices.ContainsFunc(sent, func(s string) bool { return strings.HasPrefix(s, "INSERT INTO `"+database+"`."+table) }) {
 			t.Errorf("nothing was written to %s: the test shows less than it seems", table)

@@ -3,8 +3,8 @@
 -- ON CLUSTER to each statement, unless the cluster replicates its users, and run roles_cluster.sql as well.
 --
 -- tieout_migrator   tieout migrate: makes tables and views, adds columns; what the writer may, too; tieout compact
--- tieout_writer     tieout sync: adds rows and reads; changes and deletes nothing, whatever it is told
--- tieout_reader     analysts, dashboards, tieout status, tieout sql: reads
+-- tieout_writer     tieout sync, tieout remap: adds rows and reads; changes and deletes nothing, whatever it is told
+-- tieout_reader     analysts, dashboards, tieout status, tieout sql, tieout remap --dry-run: reads
 
 CREATE SETTINGS PROFILE IF NOT EXISTS tieout_writer SETTINGS
     async_insert = 0 CONST,

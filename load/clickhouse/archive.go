@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/shopspring/decimal"
 
 	"tieout/load"
@@ -19,8 +20,8 @@ var _ load.Archive = (*Destination)(nil)
 // payloads.
 const (
 	rowsPerPart     = 2000
-	rowsPerPartMax  = 20_000
-	bytesPerPart    = 8 << 20
+	rowsPerPartMax  = 5_000
+	bytesPerPart    = 2 << 20
 	rowsPerPartFull = 1 << 20 // more than this of one record are not read: it would not end
 )
 
@@ -40,42 +41,102 @@ func (p *partSize) saw(rows, bytes int) {
 // archiveSettings keep what the server holds for a part small: it reads in the order of the table's key.
 const archiveSettings = " SETTINGS optimize_read_in_order = 1, max_block_size = 1024, max_threads = 1"
 
-// Versions implements load.Archive. It asks for a part at a time, from an identifier on, in the order of the key.
+// partsPerQuery is how many parts one question answers: what the server reads for a question are whole granules of
+// every part of the table, however few rows of them are wanted.
+const partsPerQuery = 8
+
+// Versions implements load.Archive. It asks for some parts at a time, from an identifier on, in the order of the key.
 func (d *Destination) Versions(ctx context.Context, stream schema.Stream, do func(part []load.Stored) error) error {
-	size, from := newPartSize(), ""
-	for {
-		part, err := d.storedPart(ctx, stream, from, size.rows)
+	v := versionsReading{Destination: d, stream: stream, size: newPartSize(), do: do}
+	for more := true; more; {
+		limit := v.size.rows * partsPerQuery
+		err := repeat(ctx, func() error {
+			var err error
+			more, err = v.read(ctx, limit)
+			return err
+		})
+		if v.failed != nil {
+			return v.failed
+		}
 		if err != nil {
 			return fmt.Errorf("read the versions of %s: %w", stream, err)
 		}
-		full := len(part) == size.rows
-		rest := len(part)
-		if full { // what is stored of the last record may go on
-			from = part[rest-1].Row.Base().ID
-			for rest > 0 && part[rest-1].Row.Base().ID == from {
-				rest--
-			}
-			if rest == 0 {
-				if size.rows *= 2; size.rows > rowsPerPartFull {
-					return fmt.Errorf("read the versions of %s: %s has more than %d rows", stream, from, rowsPerPartFull)
-				}
-				continue
-			}
-		}
-		bytes := 0
-		for _, stored := range part {
-			bytes += len(stored.Row.Base().Payload)
-		}
-		size.saw(len(part), bytes)
-		if latest := lastReadings(part[:rest], stream.Resource == schema.Balances); len(latest) > 0 {
-			if err := do(latest); err != nil {
-				return err
-			}
-		}
-		if !full {
-			return nil
-		}
 	}
+	return nil
+}
+
+// versionsReading is one call of Versions.
+type versionsReading struct {
+	*Destination
+	stream schema.Stream
+	size   *partSize
+	do     func(part []load.Stored) error
+	from   string // identifier from which on nothing was handed out
+	failed error  // of do, which is not to be asked again
+}
+
+// read asks for rows and hands out parts as they come. It reports whether there are more rows behind them.
+func (v *versionsReading) read(ctx context.Context, limit int) (more bool, err error) {
+	begin := v.from
+	rows, err := v.storedRows(ctx, v.stream, begin, limit)
+	if err != nil {
+		return false, err
+	}
+	defer rows.Close()
+	scanRow := scanStored
+	if v.stream.Resource == schema.Balances {
+		scanRow = scanSnapshot
+	}
+	var part []load.Stored
+	count := 0
+	for ; rows.Next(); count++ {
+		stored := load.Stored{Row: schema.NewRow(v.stream.Resource)}
+		if err := scanRow(rows.Scan, &stored); err != nil {
+			return false, err
+		}
+		record := stored.Row.Base()
+		record.Account = v.stream.Account
+		if len(part) >= v.size.rows && part[len(part)-1].Row.Base().ID != record.ID {
+			if v.hand(part, record.ID) != nil {
+				return false, nil
+			}
+			part = part[:0]
+		}
+		part = append(part, stored)
+	}
+	if err := rows.Err(); err != nil {
+		return false, err
+	}
+	if count < limit {
+		_ = v.hand(part, "")
+		return false, nil
+	}
+	// What is stored of the last record may go on.
+	last, rest := part[len(part)-1].Row.Base().ID, len(part)
+	for rest > 0 && part[rest-1].Row.Base().ID == last {
+		rest--
+	}
+	if rest == 0 && begin == last { // all of them are of one record
+		if v.size.rows *= 2; v.size.rows > rowsPerPartFull {
+			return false, fmt.Errorf("%s has more than %d rows", last, rowsPerPartFull)
+		}
+		return true, nil
+	}
+	return v.hand(part[:rest], last) == nil, nil
+}
+
+// hand hands out a part. The next one begins with an identifier.
+func (v *versionsReading) hand(part []load.Stored, next string) error {
+	bytes := 0
+	for _, stored := range part {
+		bytes += len(stored.Row.Base().Payload)
+	}
+	v.size.saw(len(part), bytes)
+	v.from = next
+	if latest := lastReadings(part, v.stream.Resource == schema.Balances); len(latest) > 0 {
+		v.failed = v.do(latest)
+	}
+	return v.failed
 }
 
 // lastReadings keeps of each version the last reading, in place. Rows that are not merged yet are the same reading; of
@@ -105,33 +166,16 @@ func sameVersion(a, b load.Stored) bool {
 	return x.ID == y.ID && x.Version == y.Version && x.PayloadHash == y.PayloadHash && a.AsOf.Equal(b.AsOf)
 }
 
-// storedPart reads rows of the table in the order of its key.
-func (d *Destination) storedPart(ctx context.Context, stream schema.Stream, from string, limit int) (part []load.Stored, err error) {
+// storedRows asks for rows of the table in the order of its key.
+func (d *Destination) storedRows(ctx context.Context, stream schema.Stream, from string, limit int) (driver.Rows, error) {
 	t := tables[stream.Resource]
-	names, order, scanRow := recordNames(stream.Resource), "version, payload_hash", scanStored
+	names, order := recordNames(stream.Resource), "version, payload_hash"
 	if stream.Resource == schema.Balances {
-		names, order, scanRow = "currency, available, locked, total, provider, observed_at, as_of, payload", "as_of", scanSnapshot
+		names, order = "currency, available, locked, total, provider, observed_at, as_of, payload", "as_of"
 	}
 	query := fmt.Sprintf(`SELECT %s, run_id, mapped_at FROM %s.%s WHERE account = {account:String} AND %s >= {from:String}
 		ORDER BY account, %[4]s, %s, mapped_at LIMIT %d`, names, d.database, t.name, t.id, order, limit) + archiveSettings
-	err = repeat(ctx, func() error {
-		part = nil
-		found, err := d.conn.Conn.Query(ctx, query, clickhouse.Named("account", stream.Account), clickhouse.Named("from", from))
-		if err != nil {
-			return err
-		}
-		defer found.Close()
-		for found.Next() {
-			stored := load.Stored{Row: schema.NewRow(stream.Resource)}
-			if err := scanRow(found.Scan, &stored); err != nil {
-				return err
-			}
-			stored.Row.Base().Account = stream.Account
-			part = append(part, stored)
-		}
-		return found.Err()
-	})
-	return part, err
+	return d.conn.Conn.Query(ctx, query, clickhouse.Named("account", stream.Account), clickhouse.Named("from", from))
 }
 
 // scanStored reads the columns of a version.

@@ -18,7 +18,7 @@ import (
 // insert.
 func (d *Destination) Remap(ctx context.Context, stream schema.Stream, remapped load.Remapped) error {
 	w := writing{Destination: d, batch: load.Batch{Stream: stream, RunID: remapped.RemapID}, id: sha256.New()}
-	if err := w.insert(ctx, readingInserts(stream, remapped.Versions)...); err != nil {
+	if err := w.readings(ctx, remapped.Versions); err != nil {
 		return err
 	}
 	if err := w.insert(ctx, sightingInserts(w.batch, sightingsOf(remapped.Seen))...); err != nil {
@@ -30,39 +30,45 @@ func (d *Destination) Remap(ctx context.Context, stream schema.Stream, remapped 
 	return w.insert(ctx, judgedInsert(stream, remapped.Judged))
 }
 
-// readingInserts turns readings into blocks of their table.
-func readingInserts(stream schema.Stream, readings []load.Stored) []insert {
+// readings stores readings. Their blocks are made one at a time: as the driver takes them they are large.
+func (w *writing) readings(ctx context.Context, readings []load.Stored) error {
 	rows := make([]schema.Row, 0, len(readings))
-	of := make(map[schema.Row]load.Stored, len(readings))
-	for _, reading := range readings {
-		rows = append(rows, reading.Row)
-		of[reading.Row] = reading
+	of := make(map[schema.Row]*load.Stored, len(readings))
+	for i := range readings {
+		rows = append(rows, readings[i].Row)
+		of[readings[i].Row] = &readings[i]
 	}
-	var inserts []insert
 	month := func(row schema.Row) time.Time { return row.Base().CreatedAt }
-	if stream.Resource == schema.Balances {
+	if w.batch.Stream.Resource == schema.Balances {
 		month = func(row schema.Row) time.Time { return of[row].AsOf }
 	}
 	for _, block := range load.Cut(rows, month) {
-		names, columns := columnsOf(load.Batch{Stream: stream}, block.Rows)
-		own := ownColumns{runs: make([]string, len(block.Rows)), asOf: make([]time.Time, len(block.Rows)), mapped: make([]time.Time, len(block.Rows))}
-		sum := sha256.New()
-		for at, row := range block.Rows {
-			reading := of[row]
-			own.runs[at], own.asOf[at], own.mapped[at] = reading.RunID, reading.AsOf.UTC(), reading.MappedAt.UTC()
-			digestReading(sum, stream, reading)
+		if err := w.insert(ctx, readingInsert(w.batch.Stream, block.Rows, of)); err != nil {
+			return err
 		}
-		names, columns = own.into(names, columns)
-		inserts = append(inserts, insert{
-			table: tables[stream.Resource].name, size: len(block.Rows), digest: hex.EncodeToString(sum.Sum(nil)),
-			columns: strings.Join(names, ", "), values: columns, check: readingCheck(stream, block.Rows, of),
-		})
 	}
-	return inserts
+	return nil
+}
+
+// readingInsert turns the rows of a block into their insert.
+func readingInsert(stream schema.Stream, rows []schema.Row, of map[schema.Row]*load.Stored) insert {
+	names, columns := columnsOf(load.Batch{Stream: stream}, rows)
+	own := ownColumns{runs: make([]string, len(rows)), asOf: make([]time.Time, len(rows)), mapped: make([]time.Time, len(rows))}
+	sum := sha256.New()
+	for at, row := range rows {
+		reading := of[row]
+		own.runs[at], own.asOf[at], own.mapped[at] = reading.RunID, reading.AsOf.UTC(), reading.MappedAt.UTC()
+		digestReading(sum, stream, reading)
+	}
+	names, columns = own.into(names, columns)
+	return insert{
+		table: tables[stream.Resource].name, size: len(rows), digest: hex.EncodeToString(sum.Sum(nil)),
+		columns: strings.Join(names, ", "), values: columns, check: readingCheck(stream, rows, of),
+	}
 }
 
 // readingCheck is of readings: a version has one for each instant at which it was read.
-func readingCheck(stream schema.Stream, rows []schema.Row, of map[schema.Row]load.Stored) check {
+func readingCheck(stream schema.Stream, rows []schema.Row, of map[schema.Row]*load.Stored) check {
 	c := check{column: tables[stream.Resource].id, must: within("mapped_at", "mapped"), near: "true"}
 	c.key = "concat(" + c.column + ", reinterpretAsFixedString(version), payload_hash, reinterpretAsFixedString(toUnixTimestamp64Micro(mapped_at)))"
 	if stream.Resource == schema.Balances {
@@ -105,7 +111,7 @@ func (o ownColumns) into(names []string, columns []any) ([]string, []any) {
 
 // digestReading adds all that is stored of a reading: the server drops a block whose digest it has seen, and two
 // readings of one version differ in nothing but their columns.
-func digestReading(sum io.Writer, stream schema.Stream, reading load.Stored) {
+func digestReading(sum io.Writer, stream schema.Stream, reading *load.Stored) {
 	r := reading.Row.Base()
 	fmt.Fprintf(sum, "%q %q %q %d %x %q %q %q %d %d %q %t %q %d %d %q\n", stream.Account, stream.Resource, r.ID, r.Version, r.PayloadHash,
 		r.Provider, r.Status, r.ListedUnder, r.FirstSeenAt.UnixMicro(), r.DeletedAt.UnixMicro(), r.Evidence, r.Moved,
