@@ -120,6 +120,9 @@ func (c client) accountScopes() []checkpoints.Scope {
 // gcPercentOfRemap is by how much the heap may grow between two collections, in per cent of what is in use.
 const gcPercentOfRemap = 30
 
+// memoryOfRemap is how much memory, in bytes, the collector tries to do with.
+const memoryOfRemap = 56 << 20
+
 // runRemap reads the streams of the clients again and prints what came of each.
 func (a *app) runRemap(ctx context.Context, r sync.Remap, clients []client) error {
 	var streams []sync.RemapStream
@@ -135,6 +138,7 @@ func (a *app) runRemap(ctx context.Context, r sync.Remap, clients []client) erro
 	}
 	// What a part is made of is garbage with the next one: collected early, the process stays small.
 	defer debug.SetGCPercent(debug.SetGCPercent(gcPercentOfRemap))
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(memoryOfRemap))
 	progress := a.newRemapProgress(time.Now())
 	r.Observer = progress.read
 	results := r.Run(ctx, streams)

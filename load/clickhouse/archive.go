@@ -175,7 +175,7 @@ func (d *Destination) storedRows(ctx context.Context, stream schema.Stream, from
 	}
 	query := fmt.Sprintf(`SELECT %s, run_id, mapped_at FROM %s.%s WHERE account = {account:String} AND %s >= {from:String}
 		ORDER BY account, %[4]s, %s, mapped_at LIMIT %d`, names, d.database, t.name, t.id, order, limit) + archiveSettings
-	return d.conn.Conn.Query(ctx, query, clickhouse.Named("account", stream.Account), clickhouse.Named("from", from))
+	return d.conn.Conn.Query(ctx, query, clickhouse.Named("account", stream.Account), clickhouse.Named("from", from)) //nolint:rowserrcheck // the caller reads them
 }
 
 // scanStored reads the columns of a version.
