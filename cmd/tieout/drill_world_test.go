@@ -270,12 +270,28 @@ func (w *drillWorld) compare() {
 	if rejected := got["rejected"]; len(rejected) != 1 || rejected[0][0] != w.rejects {
 		w.t.Errorf("wrong: the quarantine holds %v, want %s", rejected, w.rejects)
 	}
-	sighted := map[string]bool{}
-	for _, sighting := range got["sighting"] {
-		sighted[sighting[0]+" "+sighting[1]+" "+sighting[2]] = true
+	w.compareSightings(got["version"], got["sighting"])
+}
+
+// compareSightings holds sightings against versions. One without its version would be a record that is counted and not
+// stored. A version whose sighting has died with a process is on the safe side: its record counts by the version before,
+// or not yet, and where that is not explained by the quarantine, as it is of trades here, a pass brings it.
+func (w *drillWorld) compareSightings(versions, sightings [][]string) {
+	w.t.Helper()
+	stored, sighted := map[string]bool{}, map[string]bool{}
+	for _, version := range versions {
+		stored[strings.Join(version[:3], " ")] = true
 	}
-	if len(sighted) != len(got["version"]) || len(got["sighting"]) != len(sighted) {
-		w.t.Errorf("wrong: %d versions have %d sightings, %d of them distinct", len(got["version"]), len(got["sighting"]), len(sighted))
+	for _, sighting := range sightings {
+		sighted[sighting[0]+" "+sighting[1]] = true
+		if name := strings.Join(sighting[:3], " "); !stored[name] {
+			w.t.Errorf("wrong: %s was seen and is not stored", name)
+		}
+	}
+	for _, version := range versions {
+		if version[0] != string(schema.Trades) && !sighted[version[0]+" "+version[1]] {
+			w.t.Errorf("wrong: %s %s is stored and does not count", version[0], version[1])
+		}
 	}
 }
 

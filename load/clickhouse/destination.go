@@ -47,8 +47,9 @@ func (d *Destination) Guarded(check func(schema.Stream) error) *Destination {
 //
 // The versions come before their sightings because a kill in between must err on the safe side. A version without
 // a sighting is a record that is stored and not yet counted: the count disagrees with the partner's, nothing is
-// proven, and the batch that is written again, or the page that is read again, brings the sighting. A sighting
-// without a version would be a record that is counted and not stored: a certificate could rest on it.
+// proven, and the batch that is written again, or the page that is read again, brings the sighting. (Of a record that
+// has changed, the sightings of the version before go on counting, which is as true.) A sighting without a version
+// would be a record that is counted and not stored: a certificate could rest on it.
 func (d *Destination) Write(ctx context.Context, batch load.Batch) (load.Receipt, error) {
 	w := writing{Destination: d, batch: batch, id: sha256.New()}
 	if len(batch.Rejected) > 0 {
