@@ -13,7 +13,7 @@ import (
 )
 
 // versionMillions is how many millions of versions BenchmarkViews makes; ten of them take some minutes.
-const versionMillions = "TIEOUT_BENCH_MILLIONS"
+const versionMillions = "TIEOUT_TEST_BENCH_MILLIONS"
 
 // The shape of the history: so many months of so many inserts each, over so many accounts. A tenth of the rows of each
 // later insert are second versions of records of the one before.
