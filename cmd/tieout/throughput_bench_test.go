@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http/httptest"
 	"os"
@@ -60,7 +59,7 @@ func benchmarkSync(b *testing.B, rows int) {
 		destination, ledger := clickhouse.NewDestination(connection, database), tables.NewStore(connection, database)
 		run := sync.Run{
 			ID: database, StartedAt: time.Now().UTC(), Destination: destination, Holdings: destination,
-			Checkpoints: ledger, Ledger: ledger, RowsHeld: embeddedRowsHeld, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+			Checkpoints: ledger, Ledger: ledger, RowsHeld: embeddedRowsHeld, Log: slog.New(slog.DiscardHandler),
 		}
 		b.StartTimer()
 		before := processorTime()
@@ -104,7 +103,7 @@ func throughputAccount(b *testing.B, partner *sandbox.Sandbox, url string, rows 
 	client, err := extract.NewClient(extract.Account{
 		Name: "bench", Definition: catalog["bench"], BaseURL: url, Windows: []extract.Window{{Requests: 1_000_000, Per: time.Second}},
 		Credentials: map[string]schema.Secret{"api_key": schema.NewSecret(known.Key), "api_secret": schema.NewSecret(known.Secret)},
-	}, extract.NewTransport(), slog.New(slog.NewTextHandler(io.Discard, nil)))
+	}, extract.NewTransport(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		b.Fatal(err)
 	}
