@@ -8,6 +8,10 @@ VERSION ?= $(or $(shell git describe --tags --always --dirty 2>/dev/null),dev)
 FUZZTIME ?= 30s
 BENCH ?= .
 BENCHCOUNT ?= 1
+# The history of BenchmarkViews in millions of versions, and the sizes of BenchmarkSyncMemory in thousands of records. The
+# promises are about 10 and 10,1000,5000, which take half an hour: make bench BENCH='Views|SyncMemory' MILLIONS=10 THOUSANDS=…
+MILLIONS ?= 1
+THOUSANDS ?= 10,300
 TESTFLAGS ?=
 
 # The seed of `make sim` (a new one each time unless stated), its size in millions of requests, and the kills of `make crash`.
@@ -119,8 +123,8 @@ fuzz: ## Run every fuzz test for FUZZTIME each.
 	done
 
 .PHONY: bench
-bench: libchdb ## Run the benchmarks that match BENCH, BENCHCOUNT times each, in benchstat's format.
-	go test -run '^$$' -bench '$(BENCH)' -benchmem -count $(BENCHCOUNT) -timeout 60m ./...
+bench: libchdb ## Run the benchmarks that match BENCH, BENCHCOUNT times each; MILLIONS of versions, THOUSANDS of records.
+	TIEOUT_TEST_BENCH_MILLIONS=$(MILLIONS) TIEOUT_TEST_BENCH_THOUSANDS=$(THOUSANDS) go test -p 1 -run '^$$' -bench '$(BENCH)' -benchmem -count $(BENCHCOUNT) -timeout 60m ./...
 
 .PHONY: cover
 cover: libchdb ## Measure which lines the tests run: coverage.out, and the total.

@@ -114,6 +114,14 @@ func (f *finder) addAll(paths []string) []int {
 // find returns the raw value at each path, nil where there is none or null. The values share the bytes of
 // document, which must have passed checkDocument.
 func (f *finder) find(document []byte, found []jsontext.Value) ([]jsontext.Value, error) {
+	if found, ok := new(plainWalk).find(f, document, found); ok {
+		return found, nil
+	}
+	return f.decoded(document, found)
+}
+
+// decoded is find for every document: by the decoder.
+func (f *finder) decoded(document []byte, found []jsontext.Value) ([]jsontext.Value, error) {
 	found = append(found[:0], make([]jsontext.Value, f.count)...)
 	walk := finderWalk{document: document, decoder: jsontext.NewDecoder(bytes.NewBuffer(document), lenient...), found: found}
 	return found, walk.value(&f.root)
@@ -181,6 +189,14 @@ func (w *finderWalk) object(at *step) error {
 	return err
 }
 
+// element returns where an element of a list stands among the paths, nil: off them.
+func (s *step) element(index int) *step {
+	if s == nil || s.next == nil {
+		return nil
+	}
+	return s.next[strconv.Itoa(index)]
+}
+
 // array looks into those elements whose index is a name of a path.
 func (w *finderWalk) array(at *step) error {
 	if _, err := w.decoder.ReadToken(); err != nil {
@@ -205,6 +221,9 @@ func (w *finderWalk) array(at *step) error {
 func elements(array jsontext.Value) ([]jsontext.Value, error) {
 	if array.Kind() != '[' {
 		return nil, errors.New("is no list")
+	}
+	if all, ok := new(plainWalk).elements(array); ok {
+		return all, nil
 	}
 	decoder := jsontext.NewDecoder(bytes.NewBuffer(array), lenient...)
 	if _, err := decoder.ReadToken(); err != nil {

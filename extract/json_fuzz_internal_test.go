@@ -21,6 +21,22 @@ var fuzzPaths = []string{"a", "a.b", "a.b.c", "b", "data.list", "data.total", "s
 // halfSurrogate finds escapes on which encoding/json is more lenient than we are.
 var halfSurrogate = regexp.MustCompile(`\\u[dD][89a-fA-F]`)
 
+// comparePlain holds the plain walk, where it does not give up, to what the decoder has found and written.
+func comparePlain(t *testing.T, document []byte, paths *finder, want []jsontext.Value, form []byte) {
+	t.Helper()
+	byDecoder, err := paths.decoded(document, nil)
+	if err != nil || !reflect.DeepEqual(byDecoder, want) {
+		t.Fatalf("%q: the decoder finds %q, %v; the other way gave %q", document, byDecoder, err, want)
+	}
+	found, written, ok := new(plainWalk).record(paths, document, nil, []byte("before"))
+	if !ok {
+		return
+	}
+	if !reflect.DeepEqual(found, want) || string(written) != "before"+string(form) {
+		t.Fatalf("%q: found %q and wrote %q, want %q and %q", document, found, written, want, form)
+	}
+}
+
 // FuzzFinder compares gate, finder, elements and canonical form with the plain way: encoding/json into maps.
 func FuzzFinder(f *testing.F) {
 	for _, document := range []string{
@@ -42,6 +58,9 @@ func FuzzFinder(f *testing.F) {
 			t.Fatalf("%q: the gate of records says %v, the reference %v", document, err, wrong)
 		}
 		if err != nil {
+			if _, _, ok := new(plainWalk).record(&finder{}, document, nil, nil); ok {
+				t.Fatalf("%q: the plain walk takes what the gate refuses: %v", document, err)
+			}
 			walkAnyway(t, document)
 			return
 		}
@@ -74,6 +93,7 @@ func FuzzFinder(f *testing.F) {
 		if err != nil {
 			t.Fatalf("%q has no canonical form: %v", document, err)
 		}
+		comparePlain(t, document, &paths, found, form)
 		var back any
 		decodeNumbers(t, string(form), &back)
 		if !reflect.DeepEqual(back, whole) {

@@ -85,6 +85,8 @@ type reader struct {
 	found   []jsontext.Value
 	scratch []byte
 	check   recordCheck
+	plain   plainWalk
+	isPlain bool   // the record was read by plain: found is filled, and nothing is wrong with its names
 	secrets sought // of the account: no record may repeat one
 	bare    bareText
 	lastID  string // identifier of the last record that was read
@@ -148,7 +150,11 @@ func (r *reader) read(i item) (schema.Row, *schema.Rejected) {
 		rejected.Permanent = true
 		return nil, rejected
 	}
-	record.PayloadHash = r.hash(record.Payload)
+	if r.found, r.scratch, r.isPlain = r.readPlain(i); r.isPlain {
+		record.PayloadHash = r.sum()
+	} else {
+		record.PayloadHash = r.hash(record.Payload)
+	}
 	problems := r.fill(row, i)
 	r.lastID = record.ID
 	if r.left {
@@ -221,9 +227,22 @@ func (r *reader) hash(item jsontext.Value) [sha256.Size]byte {
 	if r.scratch, err = canonical(r.scratch[:0], item); err != nil {
 		r.scratch = append(r.scratch[:0], item...) // not JSON: its bytes are all that can be compared
 	}
+	return r.sum()
+}
+
+// sum hashes the canonical form in scratch.
+func (r *reader) sum() [sha256.Size]byte {
 	r.scratch = append(r.scratch, 0)
 	r.scratch = append(r.scratch, r.slice...)
 	return sha256.Sum256(r.scratch)
+}
+
+// readPlain finds the values of a record and its canonical form at once, where it can.
+func (r *reader) readPlain(i item) ([]jsontext.Value, []byte, bool) {
+	if i.key != "" || i.value.Kind() != '{' {
+		return r.found, r.scratch, false
+	}
+	return r.plain.record(&r.mapping.finder, i.value, r.found, r.scratch[:0])
 }
 
 // fill sets every column that a path, a constant or the slice feeds, and returns what could not be read. It also
@@ -233,8 +252,11 @@ func (r *reader) fill(row schema.Row, i item) []string {
 	if i.value.Kind() != '{' {
 		return []string{"the record is no JSON object"}
 	}
-	err := r.check.record(i.value)
-	if err == nil {
+	var err error
+	if !r.isPlain {
+		err = r.check.record(i.value)
+	}
+	if err == nil && !r.isPlain {
 		r.found, err = r.mapping.finder.find(i.value, r.found)
 	}
 	if err != nil {

@@ -98,18 +98,21 @@ type Block struct {
 // Cut divides rows into blocks, by the partition that a row's time belongs to and by size. The result depends
 // on the rows alone and not on their order.
 func Cut(rows []schema.Row, partition func(schema.Row) time.Time) []Block {
-	rows = slices.Clone(rows)
-	month := func(row schema.Row) int { t := partition(row).UTC(); return t.Year()*12 + int(t.Month()) }
-	slices.SortFunc(rows, func(a, b schema.Row) int {
-		x, y := a.Base(), b.Base()
-		return cmp.Or(cmp.Compare(month(a), month(b)), cmp.Compare(x.ID, y.ID), cmp.Compare(x.Version, y.Version),
-			bytes.Compare(x.PayloadHash[:], y.PayloadHash[:]), x.FirstSeenAt.Compare(y.FirstSeenAt), cmp.Compare(x.Status, y.Status))
-	})
+	sorted := make([]cutRow, len(rows))
+	for i, row := range rows {
+		at := partition(row).UTC()
+		sorted[i] = cutRow{row: row, record: row.Base(), month: at.Year()*12 + int(at.Month())}
+	}
+	slices.SortFunc(sorted, cutRow.compare)
+	rows = make([]schema.Row, len(rows))
+	for i := range sorted {
+		rows[i] = sorted[i].row
+	}
 	var blocks []Block
 	for begin := 0; begin < len(rows); {
 		end, size := begin, 0
-		for end < len(rows) && end-begin < rowsPerBlock && month(rows[end]) == month(rows[begin]) {
-			if size += len(rows[end].Base().Payload); size > bytesPerBlock && end > begin {
+		for end < len(rows) && end-begin < rowsPerBlock && sorted[end].month == sorted[begin].month {
+			if size += len(sorted[end].record.Payload); size > bytesPerBlock && end > begin {
 				break
 			}
 			end++
@@ -118,6 +121,23 @@ func Cut(rows []schema.Row, partition func(schema.Row) time.Time) []Block {
 		begin = end
 	}
 	return blocks
+}
+
+// cutRow is a row with what its place is decided by.
+type cutRow struct {
+	row    schema.Row
+	record *schema.Record
+	month  int
+}
+
+// compare puts rows in the order of blocks, and inside of them in that of the table's key.
+func (r cutRow) compare(other cutRow) int {
+	x, y := r.record, other.record
+	if order := cmp.Or(cmp.Compare(r.month, other.month), cmp.Compare(x.ID, y.ID)); order != 0 {
+		return order
+	}
+	return cmp.Or(cmp.Compare(x.Version, y.Version), bytes.Compare(x.PayloadHash[:], y.PayloadHash[:]),
+		x.FirstSeenAt.Compare(y.FirstSeenAt), cmp.Compare(x.Status, y.Status))
 }
 
 // digest identifies the content of a block: what is stored is a function of it.

@@ -15,18 +15,19 @@ import (
 // Config is what the environment says, checked. Every secret in it is a schema.Secret, so it can be formatted and
 // logged as a whole.
 type Config struct {
-	ClickHouseDSN schema.Secret  // a DSN of clickhouse-go, or embedded:PATH
-	Cluster       string         // name of a self-run cluster that the tables lie on; empty: none
-	Library       string         // path of libchdb.so; empty: the usual places
-	Accounts      []Account      // in the order of TIEOUT_ACCOUNTS
-	ProvidersDir  string         // folder of further definitions; empty: the built-in ones only
-	FullPassEvery time.Duration  // between two passes over a whole list
-	Lookback      time.Duration  // age up to which final records are read again every night
-	Schedule      string         // cron expression for parseSchedule, in Timezone; empty if unset
-	Timezone      *time.Location // never nil after loadConfig succeeded
-	LogLevel      slog.Level
-	LogFormat     string         // logFormatAuto, logFormatText or logFormatJSON
-	Warnings      configProblems // what is probably a mistake but stops nothing
+	ClickHouseDSN  schema.Secret  // a DSN of clickhouse-go, or embedded:PATH
+	Cluster        string         // name of a self-run cluster that the tables lie on; empty: none
+	Library        string         // path of libchdb.so; empty: the usual places
+	EmbeddedMemory uint64         // bytes that a statement of the embedded ClickHouse may take
+	Accounts       []Account      // in the order of TIEOUT_ACCOUNTS
+	ProvidersDir   string         // folder of further definitions; empty: the built-in ones only
+	FullPassEvery  time.Duration  // between two passes over a whole list
+	Lookback       time.Duration  // age up to which final records are read again every night
+	Schedule       string         // cron expression for parseSchedule, in Timezone; empty if unset
+	Timezone       *time.Location // never nil after loadConfig succeeded
+	LogLevel       slog.Level
+	LogFormat      string         // logFormatAuto, logFormatText or logFormatJSON
+	Warnings       configProblems // what is probably a mistake but stops nothing
 }
 
 // Account is one set of credentials at one partner.
@@ -77,6 +78,7 @@ type commonSettings struct {
 	ClickHouseDSN     settingSecret `env:"TIEOUT_CLICKHOUSE_DSN"`
 	ClickHouseCluster string        `env:"TIEOUT_CLICKHOUSE_CLUSTER"`
 	Library           string        `env:"TIEOUT_LIBCHDB"`
+	EmbeddedMemory    string        `env:"TIEOUT_EMBEDDED_MEMORY_MB"`
 	Accounts          string        `env:"TIEOUT_ACCOUNTS"`
 	ProvidersDir      string        `env:"TIEOUT_PROVIDERS_DIR"`
 	FullPassEvery     string        `env:"TIEOUT_FULL_PASS_EVERY"`
@@ -169,6 +171,10 @@ func (r *configReader) common(settings commonSettings) Config {
 	}
 	// An empty text here means a problem that is noted already: these have a default.
 	var err error
+	if settings.EmbeddedMemory != "" {
+		config.EmbeddedMemory, err = parseMebibytes(settings.EmbeddedMemory)
+		r.check(variableEmbeddedMemory, err)
+	}
 	if settings.FullPassEvery != "" {
 		config.FullPassEvery, err = parseSpan(settings.FullPassEvery, time.Hour)
 		r.check(variableFullPassEvery, err)

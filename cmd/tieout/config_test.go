@@ -107,8 +107,9 @@ func TestLoadConfigReadsEverything(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Config{
-		ClickHouseDSN: schema.NewSecret("clickhouse://user:password@host:9000/tieout?secure=true"),
-		Library:       "/usr/lib/libchdb.so",
+		ClickHouseDSN:  schema.NewSecret("clickhouse://user:password@host:9000/tieout?secure=true"),
+		Library:        "/usr/lib/libchdb.so",
+		EmbeddedMemory: 4096 << 20,
 		Accounts: []Account{
 			{
 				Name: "coinut_main", Provider: "coinut",

@@ -80,6 +80,18 @@ func parseSpan(text string, least time.Duration) (time.Duration, error) {
 	return span, nil
 }
 
+// embeddedMemoryMin is the least memory in MiB that our own statements need, with a wide margin.
+const embeddedMemoryMin = 256
+
+// parseMebibytes reads a count of MiB and returns it in bytes.
+func parseMebibytes(text string) (bytes uint64, err error) {
+	mebibytes, err := strconv.ParseUint(text, 10, 32)
+	if err != nil || mebibytes < embeddedMemoryMin {
+		return 0, fmt.Errorf("want a count of MiB, %d or more", embeddedMemoryMin)
+	}
+	return mebibytes << 20, nil
+}
+
 // isLoopback reports whether a host is this machine by its very name; nothing is resolved.
 func isLoopback(host string) bool {
 	if strings.EqualFold(host, "localhost") {

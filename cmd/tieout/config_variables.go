@@ -22,6 +22,7 @@ const accountPrefix = variablePrefix + accountPlaceholder + "_"
 const (
 	variableClickHouseDSN     = "TIEOUT_CLICKHOUSE_DSN"
 	variableClickHouseCluster = "TIEOUT_CLICKHOUSE_CLUSTER"
+	variableEmbeddedMemory    = "TIEOUT_EMBEDDED_MEMORY_MB"
 	variableAccounts          = "TIEOUT_ACCOUNTS"
 	variableProvidersDir      = "TIEOUT_PROVIDERS_DIR"
 	variableFullPassEvery     = "TIEOUT_FULL_PASS_EVERY"
@@ -53,6 +54,10 @@ var variables = []variable{
 			"of records in shards; not for ClickHouse Cloud, which is recognised",
 	},
 	{"TIEOUT_LIBCHDB", "", "path of libchdb.so, which embedded: needs; unset: where make puts it"},
+	{
+		variableEmbeddedMemory, "4096",
+		"memory in MiB that a statement of embedded: may take, one of which runs at a time; merges in the background come on top",
+	},
 	{variableAccounts, "", "names of the accounts, for example coinut_main,kuna (letters, digits, _)"},
 	{accountPrefix + "PROVIDER", "the account's name", "definition of the partner's API"},
 	{

@@ -19,7 +19,7 @@ import (
 
 // memorySizes are the sizes of BenchmarkSyncMemory, in thousands of records, separated by commas. The largest of the
 // promise takes several minutes, and its sandbox several gigabytes: 10,1000,5000.
-const memorySizes = "TIEOUT_BENCH_THOUSANDS"
+const memorySizes = "TIEOUT_TEST_BENCH_THOUSANDS"
 
 // BenchmarkSyncMemory runs tieout sync as a process, for the first time and with no limits but the sandbox's own speed,
 // against a server, and prints the most memory that the process ever had. The sandbox and the server are processes of

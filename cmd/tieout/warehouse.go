@@ -44,7 +44,7 @@ func (a *app) open(ctx context.Context, config Config, why purpose) (*warehouse,
 		Version:         version,
 		DefaultDatabase: why == forPerson,
 		Embedded: func(path string) (http.RoundTripper, io.Closer, error) {
-			engine, err := embedded.Open(library, path)
+			engine, err := embedded.OpenWithin(library, path, config.EmbeddedMemory)
 			if err != nil {
 				return nil, nil, err
 			}

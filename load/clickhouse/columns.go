@@ -106,22 +106,22 @@ func recordColumns(batch load.Batch, rows []schema.Row) (names []string, columns
 		}
 	}
 	return []string{
-			"account", "version", "payload_hash", "provider", "status", "listed_under", "first_seen_at", "deleted_at", "evidence",
-			"moved", "run_id", "payload",
-		}, []any{
-			each(rows, func(r *schema.Record) string { return r.Account }),
-			each(rows, func(r *schema.Record) uint64 { return r.Version }),
-			each(rows, func(r *schema.Record) []byte { return r.PayloadHash[:] }),
-			each(rows, func(r *schema.Record) string { return r.Provider }),
-			each(rows, func(r *schema.Record) string { return string(r.Status) }),
-			each(rows, func(r *schema.Record) string { return r.ListedUnder }),
-			each(rows, func(r *schema.Record) time.Time { return r.FirstSeenAt.UTC() }),
-			each(rows, func(r *schema.Record) *time.Time { return maybeTime(r.DeletedAt) }),
-			each(rows, func(r *schema.Record) string { return r.Evidence }),
-			each(rows, func(r *schema.Record) bool { return r.Moved }),
-			each(rows, func(*schema.Record) string { return batch.RunID }),
-			each(rows, func(r *schema.Record) []byte { return r.Payload }),
-		}
+		"account", "version", "payload_hash", "provider", "status", "listed_under", "first_seen_at", "deleted_at", "evidence",
+		"moved", "run_id", "payload",
+	}, []any{
+		each(rows, func(r *schema.Record) string { return r.Account }),
+		each(rows, func(r *schema.Record) uint64 { return r.Version }),
+		each(rows, func(r *schema.Record) []byte { return r.PayloadHash[:] }),
+		each(rows, func(r *schema.Record) string { return r.Provider }),
+		each(rows, func(r *schema.Record) string { return string(r.Status) }),
+		each(rows, func(r *schema.Record) string { return r.ListedUnder }),
+		each(rows, func(r *schema.Record) time.Time { return r.FirstSeenAt.UTC() }),
+		each(rows, func(r *schema.Record) *time.Time { return maybeTime(r.DeletedAt) }),
+		each(rows, func(r *schema.Record) string { return r.Evidence }),
+		each(rows, func(r *schema.Record) bool { return r.Moved }),
+		each(rows, func(*schema.Record) string { return batch.RunID }),
+		each(rows, func(r *schema.Record) []byte { return r.Payload }),
+	}
 }
 
 // each returns one value of every row.

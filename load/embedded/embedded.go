@@ -48,6 +48,7 @@ type Engine struct {
 	path  string
 	turn  chan struct{} // holds one token while a statement runs; guards session, failure and closed
 	hello []byte        // the answer to the driver's first question
+	base  settings      // what every session sets for good
 
 	session *session
 	failure error // why no further statement can run, nil if one can
@@ -63,7 +64,12 @@ type Engine struct {
 //
 // Errors are of class ClassConfiguration (no library, no folder, a second engine) or ClassUnavailable (another
 // process has the folder open, or the engine does not start).
-func Open(library, path string) (*Engine, error) {
+func Open(library, path string) (*Engine, error) { return OpenWithin(library, path, 0) }
+
+// OpenWithin is Open for an engine whose statements may take so many bytes of memory each; it runs one at a time. Beyond
+// half of it what is sorted and grouped goes to the disk, where that can be, and a statement that needs more all the same
+// fails with ClickHouse's error 241. Merges in the background come on top. Zero bytes: no limit.
+func OpenWithin(library, path string, bytes uint64) (*Engine, error) {
 	process.mu.Lock()
 	defer process.mu.Unlock()
 	if process.open != nil {
@@ -77,7 +83,8 @@ func Open(library, path string) (*Engine, error) {
 	if err != nil {
 		return nil, configuration(err)
 	}
-	session, err := lib.connect(path)
+	base := baseline(bytes)
+	session, err := lib.connect(path, base)
 	if err != nil {
 		if inUse := CheckFree(path); inUse != nil { // another process came in between
 			return nil, inUse
@@ -94,7 +101,7 @@ func Open(library, path string) (*Engine, error) {
 		session.close()
 		return nil, &schema.Error{Class: schema.ClassUnavailable, Op: "start the embedded ClickHouse at " + path, Err: err}
 	}
-	process.open = &Engine{path: path, turn: make(chan struct{}, 1), hello: hello, session: session}
+	process.open = &Engine{path: path, turn: make(chan struct{}, 1), hello: hello, base: base, session: session}
 	return process.open, nil
 }
 

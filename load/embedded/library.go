@@ -78,8 +78,9 @@ type session struct {
 	inserts    string         // folder for the rows of an insert that runs
 }
 
-// connect starts the engine on the folder, or opens a further session if it runs there already.
-func (l *library) connect(path string) (*session, error) {
+// connect starts the engine on the folder, or opens a further session if it runs there already. Base is what the
+// session sets for good.
+func (l *library) connect(path string, base settings) (*session, error) {
 	var pin runtime.Pinner
 	defer pin.Unpin()
 	arguments, _ := pinTexts(&pin, []string{"clickhouse", "--path=" + path})
@@ -90,7 +91,7 @@ func (l *library) connect(path string) (*session, error) {
 			"another process may have just opened it, or it is damaged, not writable or written by a newer version", path)
 	}
 	s := &session{lib: l, handle: handle, connection: *(*unsafe.Pointer)(handle), inserts: filepath.Join(path, insertsFolder)}
-	if err := s.exec(baseline.assign()); err != nil {
+	if err := s.exec(base.assign()); err != nil {
 		s.close()
 		return nil, fmt.Errorf("set up the embedded ClickHouse at %s: %w", path, err)
 	}

@@ -64,7 +64,7 @@ func (e *Engine) execute(s statement) (*result, error) {
 		if err := e.session.exec(s.settings.assign()); err != nil {
 			return nil, err
 		}
-		defer e.takeBack(s.settings.reset())
+		defer e.takeBack(s.settings.reset(e.base))
 	}
 	if s.database != "" && s.database != "default" {
 		if err := e.session.exec("USE " + quoteName(s.database)); err != nil {
@@ -86,7 +86,7 @@ func (e *Engine) takeBack(undo string) {
 		return
 	}
 	// The new session comes first: without any, the engine would stop and start again.
-	replacement, err := e.session.lib.connect(e.path)
+	replacement, err := e.session.lib.connect(e.path, e.base)
 	e.session.close()
 	e.session = replacement
 	if err != nil {
@@ -97,9 +97,20 @@ func (e *Engine) takeBack(undo string) {
 // settings are names with values, as in SET.
 type settings map[string]string
 
-// baseline is what every session sets for good. The time zone must not depend on the machine: a report made again
-// elsewhere has to be the same.
-var baseline = settings{"session_timezone": "UTC"}
+// sessionTimezone must not depend on the machine: a report made again elsewhere has to be the same.
+const sessionTimezone = "UTC"
+
+// baseline is what every session sets for good, where a statement may take so many bytes of memory; zero: any.
+func baseline(bytes uint64) settings {
+	base := settings{"session_timezone": sessionTimezone}
+	if bytes > 0 {
+		base["max_memory_usage"] = strconv.FormatUint(bytes, 10)
+		base["max_bytes_before_external_group_by"] = strconv.FormatUint(bytes/2, 10)
+		base["memory_usage_overcommit_max_wait_microseconds"] = "0" // nobody else would free any
+		base["max_bytes_before_external_sort"] = strconv.FormatUint(bytes/2, 10)
+	}
+	return base
+}
 
 var settingName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.]*$`)
 
@@ -118,10 +129,10 @@ func (s settings) assign() string {
 	return s.set(func(name string) string { return quote(s[name]) })
 }
 
-// reset returns the SET statement that undoes assign.
-func (s settings) reset() string {
+// reset returns the SET statement that undoes assign in a session that has set base for good.
+func (s settings) reset(base settings) string {
 	return s.set(func(name string) string {
-		if value, fixed := baseline[name]; fixed {
+		if value, fixed := base[name]; fixed {
 			return quote(value)
 		}
 		return "DEFAULT"

@@ -150,7 +150,7 @@ func (s *session) hello() ([]byte, error) {
 			return nil, fmt.Errorf("encode the engine's version: %w", err)
 		}
 	}
-	if err := block.Append("embedded", strings.TrimSpace(string(version)), uint32(0), baseline["session_timezone"]); err != nil {
+	if err := block.Append("embedded", strings.TrimSpace(string(version)), uint32(0), sessionTimezone); err != nil {
 		return nil, fmt.Errorf("encode the engine's version: %w", err)
 	}
 	var encoded proto.Buffer
