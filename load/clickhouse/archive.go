@@ -19,9 +19,9 @@ var _ load.Archive = (*Destination)(nil)
 // What a part of an archive holds: so many rows at first, and afterwards as many as have about so many bytes of
 // payloads.
 const (
-	rowsPerPart     = 2000
-	rowsPerPartMax  = 5_000
-	bytesPerPart    = 2 << 20
+	rowsPerPart     = 1000
+	rowsPerPartMax  = 3_000
+	bytesPerPart    = 1 << 20
 	rowsPerPartFull = 1 << 20 // more than this of one record are not read: it would not end
 )
 
@@ -43,7 +43,7 @@ const archiveSettings = " SETTINGS optimize_read_in_order = 1, max_block_size = 
 
 // partsPerQuery is how many parts one question answers: what the server reads for a question are whole granules of
 // every part of the table, however few rows of them are wanted.
-const partsPerQuery = 8
+const partsPerQuery = 16
 
 // Versions implements load.Archive. It asks for some parts at a time, from an identifier on, in the order of the key.
 func (d *Destination) Versions(ctx context.Context, stream schema.Stream, do func(part []load.Stored) error) error {
