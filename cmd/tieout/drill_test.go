@@ -76,14 +76,19 @@ type drill struct {
 func (d *drill) run() {
 	for d.killed < d.share && !d.t.Failed() {
 		d.worlds++
-		dsn := ""
-		if d.server != nil && d.way != "embedded" {
-			dsn = d.server.dsn(d.way)
-		}
-		w := newDrillWorld(d.t, d.random.Uint64(), dsn)
-		for round := 0; round < drillRounds && d.killed < d.share && !d.t.Failed(); round++ {
-			d.playRound(w, round)
-		}
+		d.t.Run(fmt.Sprint("world ", d.worlds), d.live)
+	}
+}
+
+// live is the life of one world, on tables of its own.
+func (d *drill) live(t *testing.T) {
+	dsn := ""
+	if d.server != nil && d.way != "embedded" {
+		dsn = d.server.dsn(d.way)
+	}
+	w := newDrillWorld(t, d.random.Uint64(), dsn)
+	for round := 0; round < drillRounds && d.killed < d.share && !t.Failed(); round++ {
+		d.playRound(w, round)
 	}
 }
 
