@@ -105,10 +105,11 @@ func recordColumns(batch load.Batch, rows []schema.Row) (names []string, columns
 			each(rows, func(r *schema.Record) []byte { return r.Payload }),
 		}
 	}
-	return []string{
+	names = []string{
 		"account", "version", "payload_hash", "provider", "status", "listed_under", "first_seen_at", "deleted_at", "evidence",
 		"moved", "run_id", "payload",
-	}, []any{
+	}
+	columns = []any{
 		each(rows, func(r *schema.Record) string { return r.Account }),
 		each(rows, func(r *schema.Record) uint64 { return r.Version }),
 		each(rows, func(r *schema.Record) []byte { return r.PayloadHash[:] }),
@@ -122,6 +123,7 @@ func recordColumns(batch load.Batch, rows []schema.Row) (names []string, columns
 		each(rows, func(*schema.Record) string { return batch.RunID }),
 		each(rows, func(r *schema.Record) []byte { return r.Payload }),
 	}
+	return names, columns
 }
 
 // each returns one value of every row.
