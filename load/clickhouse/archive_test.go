@@ -88,7 +88,8 @@ func testReadings(t *testing.T, w *warehouse) {
 	for number, amount := range []string{"2", "3"} {
 		for _, stored := range w.storedVersions(t)[:1] {
 			row := schema.Copy(stored.Row).(*schema.Deposit)
-			row.Amount, row.Status, row.CreatedAt = amountOf(amount), schema.StatusCompleted, noon.AddDate(0, -number, 0)
+			row.Amount, row.Status = amountOf(amount), schema.StatusCompleted
+			row.CreatedAt, row.Moved = noon.AddDate(0, -number, 0), number > 0
 			at := load.NextMapping(noon, stored.MappedAt, row.FirstSeenAt)
 			if !at.After(stored.MappedAt) || at.Before(row.FirstSeenAt) {
 				t.Errorf("mapped at %s, after %s, of %s", at, stored.MappedAt, row.FirstSeenAt)

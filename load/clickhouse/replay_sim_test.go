@@ -36,6 +36,7 @@ type reading struct {
 	status  schema.Status
 	amount  string
 	created time.Time
+	moved   bool // created is not that of the reading before, or of the version before
 }
 
 // moment is an instant of a test: they are so close that cutting microseconds would show.
@@ -57,13 +58,18 @@ func drawStates(t *rapid.T) []seenState {
 			states = append(states, seenState{
 				id: id, version: uint64(version + 1), content: next, at: moment(clock), gone: gone, readings: []reading{drawReading(t, time.Unix(0, 0))},
 			})
+			if last := len(states) - 1; version > 0 {
+				states[last].readings[0].after(states[last-1].readings[0])
+			}
 		}
 	}
 	for range rapid.IntRange(0, 3).Draw(t, "remaps") {
 		clock += rapid.IntRange(1, 3).Draw(t, "pause")
 		for i := range states {
 			if rapid.Bool().Draw(t, "read otherwise") {
-				states[i].readings = append(states[i].readings, drawReading(t, moment(clock)))
+				read := drawReading(t, moment(clock))
+				read.after(states[i].readings[len(states[i].readings)-1])
+				states[i].readings = append(states[i].readings, read)
 			}
 		}
 	}
@@ -77,13 +83,17 @@ func drawReading(t *rapid.T, at time.Time) reading {
 	}
 }
 
+// after notes what the writer notes when it compares a reading with the one before.
+func (r *reading) after(before reading) { r.moved = !r.created.Equal(before.created) }
+
 // stored are the rows of a state.
 func (s seenState) stored(stream schema.Stream) []load.Stored {
 	var rows []load.Stored
 	for _, reading := range s.readings {
 		row := deposit(s.id, reading.status, reading.amount, 0)
 		record := row.Base()
-		record.Account, record.Version, record.FirstSeenAt, record.CreatedAt = stream.Account, s.version, s.at, reading.created
+		record.Account, record.Version, record.FirstSeenAt = stream.Account, s.version, s.at
+		record.CreatedAt, record.Moved = reading.created, reading.moved
 		record.PayloadHash = [32]byte([]byte(fmt.Sprintf("%-32s", s.content)))
 		if s.gone {
 			record.PayloadHash = [32]byte([]byte(fmt.Sprintf("%-32s", s.content+strconv.FormatUint(s.version, 10))))
