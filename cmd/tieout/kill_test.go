@@ -54,6 +54,7 @@ func TestKilledManyRunsAreNotRefused(t *testing.T) {
 	if text == "" {
 		t.Skip("long: for make crash, which sets " + killsSetting)
 	}
+	t.Parallel() // it waits most of the time
 	kills, err := strconv.Atoi(text)
 	if err != nil {
 		t.Fatalf("%s: %v", killsSetting, err)
