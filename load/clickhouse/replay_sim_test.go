@@ -141,7 +141,7 @@ func TestServerSimReplay(t *testing.T) {
 
 func replay(t *testing.T, conn *clickhouse.Connection) {
 	t.Helper()
-	simulated(t, 4)
+	simulated(t, 2)
 	remembering, forgetting := newWarehouse(t, conn), newWarehouse(t, conn)
 	exec(t, forgetting, "ALTER TABLE "+forgetting.database+".deposit_versions MODIFY SETTING non_replicated_deduplication_window = 0")
 	var accounts atomic.Int64
